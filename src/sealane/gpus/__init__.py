@@ -1,0 +1,1 @@
+"""GPUs and KAI queues as facts and explanations."""

@@ -1,0 +1,1 @@
+"""The ground floor: clock, ids, text and errors. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Models: catalogue, memory fit, plan, stages."""
