@@ -1,0 +1,1 @@
+"""Alembic's scripts, shipped in the wheel. Versions only go forward; each is tested on the data of the one before."""
