@@ -1,0 +1,305 @@
+"""A Kubernetes client that is thin on purpose: objects are dicts as the server sends them, kinds are `Resource` values.
+
+It knows HTTP, not schemas, so a kind that appeared yesterday works today. Reads that can be large have a raw form
+(bytes and a header). Nothing is opened before the first call, every call has a limit, every failure is a `kube.errors`.
+Where a namespace is "" for one object of a namespaced kind, the context's own namespace is meant; for lists, all.
+Watching is `kube.watch`, streams to and from pods are `kube.proxy` and `kube.logs`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal, Self, cast
+
+import aiohttp
+import msgspec
+
+from sealane.kube import discovery, logs, proxy, resources, wire
+from sealane.kube.config import Context
+from sealane.kube.errors import Disconnected
+from sealane.kube.http import Body, Call, Http, Limits
+from sealane.kube.proxy import ProxyResponse
+from sealane.kube.resources import Resource
+from sealane.kube.wire import RawEvent, RawPage
+from sealane.lib.clock import SYSTEM, Clock
+from sealane.lib.errors import UsageError
+
+PatchType = Literal["merge", "json", "strategic"]
+Resources = list[Resource]  # inside the class `list` is the call
+MANAGER = "sealane"
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A whole list, all pages. `resource_version` is where a watch goes on from."""
+
+    items: list[dict[str, Any]]
+    resource_version: str
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """The server's answer to "may I?". `reason` may be empty, also when it is no."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class Client:
+    """Calls to one context's API server. Use and close it within one event loop."""
+
+    def __init__(self, context: Context, *, clock: Clock = SYSTEM, limits: Limits | None = None) -> None:
+        self.context = context
+        self.clock = clock
+        self.http = Http(context, clock=clock, limits=limits or Limits())
+        self._discovered: list[Resource] | None = None
+
+    async def close(self) -> None:
+        """Close every connection; calls and streams under way end with `Disconnected`."""
+        await self.http.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get(self, resource: Resource, name: str, *, namespace: str = "", subresource: str = "") -> dict[str, Any]:
+        """One object, or one of its subresources."""
+        return _object(await self.http.request("GET", self._path(resource, name, namespace, subresource)))
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+    ) -> Listing:
+        """All objects as dicts, read in pages of `limit`. For thousands of objects use `list_raw`."""
+        items: list[dict[str, Any]] = []
+        version = ""
+        pages = self.list_raw(
+            resource, namespace=namespace, label_selector=label_selector, field_selector=field_selector, limit=limit
+        )
+        async for page in pages:
+            items += [item.decode() for item in page.objects]
+            version = page.resource_version
+        return Listing(items, version)
+
+    async def list_raw(
+        self,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 500,
+    ) -> AsyncIterator[RawPage]:
+        """The pages of a list as they come: header and bytes per object. All pages are of one resource version.
+
+        `Expired` when the server forgot the list's version between pages: start again.
+        """
+        path = resource.path(namespace=namespace)
+        selectors = _selectors(label_selector, field_selector)
+        token = ""
+        while True:
+            query = [*selectors, ("limit", str(limit))]
+            if token:
+                query.append(("continue", token))
+            body = await self.http.request("GET", path, query=query)
+            page = wire.page(body, target=self.http.target("GET", path))
+            yield page
+            token = page.continue_token
+            if not token:
+                return
+
+    async def watch_raw(
+        self,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        resource_version: str = "",
+        initial_events: bool = False,
+        seconds: int = 300,
+        silence: float = 90.0,
+    ) -> AsyncIterator[RawEvent]:
+        """The events of one watch connection, until the server ends it (after `seconds`) or `silence` seconds pass.
+
+        `initial_events` asks for a WatchList: everything that exists first, then a bookmark, then changes. ERROR events
+        are given as they are. `ApiError`, `Unreachable`; `TimedOut` after silence. Close it with `contextlib.aclosing`.
+        """
+        path = resource.path(namespace=namespace)
+        query = [*_selectors(label_selector, ""), ("watch", "1"), ("allowWatchBookmarks", "true")]
+        query.append(("timeoutSeconds", str(seconds)))
+        if initial_events:
+            query += [("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")]
+        if resource_version:
+            query.append(("resourceVersion", resource_version))
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.http.limits.connect, sock_read=silence)
+        call = Call(method="GET", path=path, query=query, timeout=timeout)
+        async with self.http.open(call) as response:
+            async for line in logs.lines(response):
+                try:
+                    event = wire.event(line)
+                except msgspec.DecodeError as error:
+                    target = self.http.target("GET", path)
+                    raise Disconnected(f"{target.server} cut a watch event short", target=target) from error
+                yield event
+
+    async def create(self, obj: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        """Create an object; `AlreadyExists` when the name is taken."""
+        resource, _, namespace = await self._locate(obj)
+        query = [("fieldManager", MANAGER), *_dry(dry_run)]
+        path = resource.path(namespace=namespace)
+        return _object(await self.http.request("POST", path, query=query, **_json(obj)))
+
+    async def apply(
+        self, obj: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, manager: str = MANAGER
+    ) -> dict[str, Any]:
+        """Server-side apply: create, or become the owner of exactly these fields. `Conflict` names other owners."""
+        resource, name, namespace = await self._locate(obj)
+        query = [("fieldManager", manager), ("force", "true" if force else "false"), *_dry(dry_run)]
+        path = self._path(resource, name, namespace, "")
+        sent = _json(obj, "application/apply-patch+yaml")
+        return _object(await self.http.request("PATCH", path, query=query, **sent))
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        namespace: str = "",
+        type: PatchType = "merge",  # noqa: A002 - kubectl's word for it
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Change an object: a merge or strategic patch is an object, a json patch a list of operations."""
+        media = {"merge": "merge-patch", "json": "json-patch", "strategic": "strategic-merge-patch"}[type]
+        path = self._path(resource, name, namespace, subresource)
+        query = [("fieldManager", MANAGER), *_dry(dry_run)]
+        return _object(await self.http.request("PATCH", path, query=query, **_json(patch, f"application/{media}+json")))
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str = "",
+        propagation: str = "Background",
+        uid: str = "",
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Delete an object, only the one with this `uid` where given (`Conflict` when another has its name now)."""
+        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]
+        path = self._path(resource, name, namespace, "")
+        return _object(await self.http.request("DELETE", path, **_json(options)))
+
+    async def scale(self, resource: Resource, name: str, replicas: int, *, namespace: str) -> dict[str, Any]:
+        """Set the number of replicas through the scale subresource, which needs no right to change the object."""
+        return await self.patch(
+            resource, name, {"spec": {"replicas": replicas}}, namespace=namespace, subresource="scale"
+        )
+
+    def logs(
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str = "",
+        follow: bool = False,
+        tail_lines: int | None = None,
+        previous: bool = False,
+    ) -> AsyncIterator[bytes]:
+        """A container's log, line by line with the line ends; see `kube.logs`."""
+        options = logs.Options(container=container, follow=follow, tail_lines=tail_lines, previous=previous)
+        return logs.stream(self.http, resources.PODS.path(pod, namespace=namespace, subresource="log"), options)
+
+    def proxy(
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        port: int,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = None,
+        timeout: float = proxy.PATIENCE,
+    ) -> contextlib.AbstractAsyncContextManager[ProxyResponse]:
+        """A request to a pod's port through the API server; see `kube.proxy`. `timeout` is seconds of silence."""
+        address = proxy.pod_path(pod, namespace=namespace, port=port, path=path)
+        return proxy.open_response(self.http, method, address, headers=headers or {}, body=body, silence=timeout)
+
+    async def version(self) -> str:
+        """The server's version as it calls itself, such as `v1.34.2`."""
+        return str(_object(await self.http.request("GET", "/version")).get("gitVersion", ""))
+
+    async def discover(self) -> Resources:
+        """Every kind that the server serves, at every version, each group's preferred version first; remembered."""
+        self._discovered = await discovery.discover(self.http)
+        return self._discovered
+
+    async def can_i(
+        self, verb: str, resource: Resource, *, namespace: str = "", name: str = "", subresource: str = ""
+    ) -> Allowed:
+        """Ask the server whether this identity may (SelfSubjectAccessReview); everybody may ask."""
+        attributes = {
+            "verb": verb,
+            "group": resource.group,
+            "version": resource.version,
+            "resource": resource.plural,
+            "namespace": namespace,
+            "name": name,
+            "subresource": subresource,
+        }
+        review = {
+            "apiVersion": resources.ACCESS_REVIEWS.api_version,
+            "kind": resources.ACCESS_REVIEWS.kind,
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+        }
+        path = resources.ACCESS_REVIEWS.path()
+        status = _object(await self.http.request("POST", path, **_json(review))).get("status", {})
+        return Allowed(bool(status.get("allowed")), str(status.get("reason", "") or status.get("evaluationError", "")))
+
+    def _path(self, resource: Resource, name: str, namespace: str, subresource: str) -> str:
+        where = (namespace or self.context.namespace) if resource.namespaced else ""
+        return resource.path(name, namespace=where, subresource=subresource)
+
+    async def _locate(self, obj: Mapping[str, Any]) -> tuple[Resource, str, str]:
+        """Resource, name and namespace of a manifest; kinds that are not constants are looked up once by discovery."""
+        metadata = obj.get("metadata") or {}
+        try:
+            resource = resources.of(obj)
+        except UsageError:
+            known = self._discovered or await self.discover()
+            wanted = (obj.get("apiVersion"), obj.get("kind"))
+            found = next((item for item in known if (item.api_version, item.kind) == wanted), None)
+            if found is None:
+                raise
+            resource = found
+        namespace = str(metadata.get("namespace") or self.context.namespace) if resource.namespaced else ""
+        return resource, str(metadata.get("name", "")), namespace
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    return cast("dict[str, Any]", msgspec.json.decode(body))
+
+
+def _json(value: Any, media: str = "application/json") -> dict[str, Any]:
+    return {"body": msgspec.json.encode(value), "headers": {"Content-Type": media}}
+
+
+def _dry(dry_run: bool) -> list[tuple[str, str]]:
+    return [("dryRun", "All")] if dry_run else []
+
+
+def _selectors(label: str, field: str) -> list[tuple[str, str]]:
+    pairs = (("labelSelector", label), ("fieldSelector", field))
+    return [(key, value) for key, value in pairs if value]

@@ -1,0 +1,266 @@
+"""One HTTP exchange with an API server, with everything that every exchange needs.
+
+Credentials and their one renewal after a 401, waiting as a 429 asks (within a limit), time-outs on everything, typed
+errors, TLS, proxies. `Accept-Encoding: identity`, because an API server on the same network spends more time on gzip
+than the bytes take. Nothing is opened before the first request. Callers get either bytes or an open response; aiohttp's
+exceptions end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from sealane import __version__
+from sealane.kube import auth, errors, tls
+from sealane.kube.auth import Identity
+from sealane.kube.config import Context
+from sealane.kube.errors import Target
+from sealane.lib.clock import Clock
+
+Query = Sequence[tuple[str, str]]
+Body = bytes | AsyncIterator[bytes] | None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds and bytes that an exchange may take. `busy` bounds the sum of waits that 429 answers ask for."""
+
+    connect: float = 10.0
+    request: float = 30.0
+    busy: float = 30.0
+    answer: int = 512 * 1024 * 1024
+
+
+DEFAULT = Limits()
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One exchange to make. `passthrough` leaves compression, redirects and failures as they are: for what pods answer;
+    otherwise an answer of 300 or more is raised as `ApiError`."""
+
+    method: str
+    path: str
+    query: Query = ()
+    body: Body = None
+    headers: Mapping[str, str] = {}
+    timeout: aiohttp.ClientTimeout
+    passthrough: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """A body that streams can be sent only once; an eviction's 429 means that a disruption budget forbids it."""
+        return isinstance(self.body, bytes | None) and not self.path.endswith("/eviction")
+
+    def url(self, server: str) -> URL:
+        """Path and query are already quoted: a second quoting would change names such as `a%2Fb`."""
+        query = f"?{urlencode(self.query, quote_via=quote)}" if self.query else ""
+        return URL(f"{server}{self.path}{query}", encoded=True)
+
+
+class Http:
+    """Exchanges with one context's API server. Make it anywhere; use and close it within one event loop."""
+
+    def __init__(self, context: Context, *, clock: Clock, limits: Limits = DEFAULT) -> None:
+        self.context = context
+        self.limits = limits
+        self._clock = clock
+        self._provider = auth.provider(context, clock=clock)
+        self._proxy = proxy_for(context)
+        self._session: aiohttp.ClientSession | None = None
+        self._tls: dict[tuple[bytes, bytes], ssl.SSLContext | None] = {}
+
+    async def close(self) -> None:
+        """Close every connection, also of exchanges under way."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def target(self, method: str, path: str) -> Target:
+        """For sentences about this exchange."""
+        return Target(context=self.context.name, server=self.context.server, request=f"{method} {path}")
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        limit: float | None = None,
+    ) -> bytes:
+        """The whole answer's body, within `limit` seconds. `ApiError`, `Unreachable`, `ConfigError` or `TooLarge`."""
+        seconds = limit or self.limits.request
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self.limits.connect)
+        call = Call(method=method, path=path, query=query, body=body, headers=headers or {}, timeout=timeout)
+        async with self.open(call) as response:
+            return await read(response, target=self.target(method, path), limit=self.limits.answer, seconds=seconds)
+
+    @contextlib.asynccontextmanager
+    async def open(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An open answer; leaving the block closes the connection unless the answer was read to its end."""
+        target = self.target(call.method, call.path)
+        response = await self._patiently(call)
+        try:
+            if not call.passthrough and response.status >= 300:
+                raise await failure(response, target=target)
+            yield response
+        except aiohttp.ClientError as error:
+            raise errors.network_error(error, target=target, limit=call.timeout.sock_read) from error
+        finally:
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+
+    async def _patiently(self, call: Call) -> aiohttp.ClientResponse:
+        """Send until the server has time: a 429 (or a 5xx that names a time) is repeated after `Retry-After`."""
+        waited = 0.0
+        while True:
+            response = await self._authenticated(call)
+            wait = _asked_to_wait(response)
+            if not wait or not call.repeatable or call.passthrough or waited + wait > self.limits.busy:
+                return response
+            response.release()
+            await self._clock.sleep(wait)
+            waited += wait
+
+    async def _authenticated(self, call: Call) -> aiohttp.ClientResponse:
+        """Send as the current identity; after a 401 once more as a renewed one, if there is any."""
+        if self.context.problem is not None:
+            raise self.context.problem
+        identity = await self._provider.current()
+        response = await self._send(call, identity)
+        if response.status != 401 or not call.repeatable or not await self._provider.renew(identity):
+            return response
+        response.release()
+        return await self._send(call, await self._provider.current())
+
+    async def _send(self, call: Call, identity: Identity) -> aiohttp.ClientResponse:
+        settings = await self._tls_for(identity)
+        try:
+            return await self._opened().request(
+                call.method,
+                call.url(self.context.server),
+                data=call.body,
+                headers=self._headers(call.headers, identity),
+                timeout=call.timeout,
+                ssl=settings if settings is not None else True,
+                server_hostname=self.context.tls_server_name or None,
+                proxy=self._proxy,
+                allow_redirects=False,
+                auto_decompress=not call.passthrough,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+            limit = self.limits.connect if connecting else call.timeout.total or call.timeout.sock_read
+            raise errors.network_error(error, target=self.target(call.method, call.path), limit=limit) from error
+
+    def _headers(self, given: Mapping[str, str], identity: Identity) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict(given)
+        headers.setdefault("Accept-Encoding", "identity")
+        headers.setdefault("Accept", "application/json")
+        headers["User-Agent"] = f"sealane/{__version__}"
+        if identity.authorization:
+            headers["Authorization"] = identity.authorization
+        credentials = self.context.credentials
+        if credentials.impersonate_user:
+            headers["Impersonate-User"] = credentials.impersonate_user
+            for group in credentials.impersonate_groups:
+                headers.add("Impersonate-Group", group)
+        return headers
+
+    async def _tls_for(self, identity: Identity) -> ssl.SSLContext | None:
+        key = (identity.certificate, identity.key)
+        if key not in self._tls:
+            self._tls = {
+                key: await asyncio.to_thread(tls.build, self.context, identity)
+            }  # an older certificate is not needed again
+        return self._tls[key]
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            # Each watch holds a connection for minutes, so the pool has no limit of its own.
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30, socket_factory=_socket)
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=2**18
+            )
+        return self._session
+
+
+async def read(response: aiohttp.ClientResponse, *, target: Target, limit: int, seconds: float | None = None) -> bytes:
+    """The rest of an answer, at most `limit` bytes. `TooLarge`, `TimedOut`, `Disconnected`."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise errors.TooLarge(
+                    f"{target.context}: the answer to {target.request} is larger than {limit:,} bytes."
+                )
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise errors.network_error(error, target=target, limit=seconds) from error
+    return b"".join(parts)
+
+
+async def failure(response: aiohttp.ClientResponse, *, target: Target) -> errors.ApiError:
+    """The typed error for an answer of 300 or more, from the first 256 KiB of its body."""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        body = await response.content.read(2**18)
+        while len(body) < 2**18 and not response.content.at_eof():
+            body += await response.content.read(2**18 - len(body))
+        return errors.api_error(response.status, body, target=target, retry_after=_retry_after(response))
+    return errors.api_error(response.status, b"", target=target, retry_after=_retry_after(response))
+
+
+def proxy_for(context: Context) -> str | None:
+    """The proxy on the way: the context's, else the environment's as curl reads it; never one for this machine."""
+    if context.proxy_url:
+        return context.proxy_url
+    parts = urlsplit(context.server)
+    host = parts.hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass_environment(parts.netloc):
+        return None
+    return getproxies_environment().get(parts.scheme)
+
+
+def _asked_to_wait(response: aiohttp.ClientResponse) -> float:
+    """Seconds to wait before asking again; 0 when the answer is not of that sort."""
+    if response.status == 429:
+        return _retry_after(response) or 1.0
+    return _retry_after(response) if response.status >= 500 else 0.0
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """`Retry-After` in seconds; API servers never send the date form."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else 0.0
+
+
+def _socket(info: Any) -> socket.socket:
+    """A socket that notices a peer which vanished without a word (a laptop's sleep, a lost VPN) within a minute."""
+    family, kind, protocol, _name, _address = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", 30),
+        ("TCP_KEEPINTVL", 10),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 60_000),
+    ):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return made
