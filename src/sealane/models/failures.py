@@ -1,0 +1,95 @@
+"""What Kubernetes and the engine say when something fails, turned into one sentence of ours. Pure.
+
+Each function takes the foreign text and gives back a sentence that names the object, the number and the limit; a text
+that is not known is passed on whole, never hidden. The shapes are those of Kubernetes 1.34, KAI 0.12 and Ollama 0.23.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$", re.DOTALL)
+_WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.+)', re.DOTALL)
+_SECURITY = re.compile(r'violates PodSecurity "([^"]+)": (.+)', re.DOTALL)
+_MEMORY = re.compile(r"requires more system memory \(([^)]+)\) than is available \(([^)]+)\)")
+_REQUEST_PREFIX = re.compile(r'^pods? "[^"]*" is forbidden: ')
+
+NOT_THERE = ("file does not exist", "manifest unknown", "model not found", "pull model manifest: 404")
+NO_WAY = ("no such host", "connection refused", "i/o timeout", "network is unreachable", "server misbehaving")
+
+
+def is_quota(message: str) -> bool:
+    """True when the text is a ResourceQuota's refusal, which ends when others make room."""
+    return _QUOTA.search(message) is not None
+
+
+def creation(message: str) -> str:
+    """Why the pods of a deployment are not even created: quota, admission, Pod Security, or the text itself."""
+    quota = _QUOTA.search(message)
+    if quota:
+        name, asked, used, hard = (part.strip() for part in quota.groups())
+        return f"The quota {name} of this namespace is used up: asked {asked}, used {used}, limit {hard}."
+    webhook = _WEBHOOK.search(message)
+    if webhook:
+        return f"The cluster refuses the pod: {_line(webhook.group(2))} (admission webhook {webhook.group(1)})."
+    security = _SECURITY.search(message)
+    if security:
+        return f"Pod Security {security.group(1)} of this namespace refuses the pod: {_line(security.group(2))}."
+    return f"The cluster refuses to create the pod: {_line(_REQUEST_PREFIX.sub('', message))}."
+
+
+def pull(message: str, *, model: str) -> str:
+    """Why the model's weights cannot be pulled, from the engine's own words."""
+    said = last_line(message)
+    lowered = said.lower()
+    if any(text in lowered for text in NOT_THERE):
+        return f"The model {model} does not exist in its registry; check the exact tag ({said})."
+    if "unauthorized" in lowered or "access denied" in lowered or "authentication required" in lowered:
+        return f"The registry does not let this cluster pull {model} ({said})."
+    if "no space left" in lowered:
+        return f"The volume is full, so {model} cannot be pulled ({said})."
+    if any(text in lowered for text in NO_WAY):
+        return f"The pod cannot reach the registry of {model} ({said})."
+    if said:
+        return f"Pulling {model} failed: {said}."
+    return f"Pulling {model} failed and the engine left no reason; see the log of the container pull."
+
+
+def load(message: str, *, model: str) -> str:
+    """Why the engine cannot load the model."""
+    memory = _MEMORY.search(message)
+    if memory:
+        return (
+            f"{model} needs {memory.group(1)} of memory to load and the pod has {memory.group(2)}: "
+            "choose a smaller model or context, or a larger share."
+        )
+    if "not found" in message.lower():
+        return f"The engine runs but does not have {model}: {last_line(message)}."
+    return f"The engine cannot load {model}: {last_line(message)}."
+
+
+def exit_of(container: str, *, code: int, reason: str, message: str, limit: str, restarts: int) -> str:
+    """Why a container ended. `limit` is its memory limit as written, "" when it has none."""
+    again = f" It was restarted {restarts} times." if restarts > 1 else ""
+    if reason == "OOMKilled":
+        most = f"its limit of {limit}" if limit else "the memory of its node"
+        return f"The container {container} needed more memory than {most} and was killed (OOMKilled).{again}"
+    said = last_line(message)
+    why = f": {said}" if said else ""
+    return f"The container {container} ended with code {code}{why}.{again}"
+
+
+def image(name: str, *, node: str, reason: str, message: str) -> str:
+    """Why an image cannot be pulled."""
+    said = _line(message) or reason
+    return f"The image {name} cannot be pulled on {node}: {said}."
+
+
+def last_line(message: str) -> str:
+    """The last line that says something, less `Error: ` and a closing full stop."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ").rstrip(".") if lines else ""
+
+
+def _line(message: str) -> str:
+    return " ".join(message.split()).rstrip(".")
