@@ -21,6 +21,7 @@ from sealane.kube.errors import ConfigError
 from sealane.lib.clock import Clock
 
 FILE_AGE = 60.0
+FAILED_AGE = 5.0  # a dozen watches ask at once; a plugin that hangs or fails is not run a dozen times in a row
 EARLY = datetime.timedelta(seconds=5)
 
 
@@ -120,9 +121,13 @@ class Plugin:
         self._rest = Fixed(context.credentials, clock=clock)
         self._identity: Identity | None = None
         self._expires: datetime.datetime | None = None
+        self._failure: ConfigError | None = None
+        self._blocked_until = 0.0
 
     async def current(self) -> Identity:
         async with self._lock:
+            if self._failure is not None and self._clock.monotonic() < self._blocked_until:
+                raise self._failure
             if self._identity is None or (self._expires is not None and self._clock.now() >= self._expires - EARLY):
                 await self._run()
             assert self._identity is not None  # noqa: S101 - set by _run, for the type checker
@@ -136,7 +141,13 @@ class Plugin:
 
     async def _run(self) -> None:
         self._identity = None
-        granted = await plugin.run(self._spec, self._context)
+        try:
+            granted = await plugin.run(self._spec, self._context)
+        except ConfigError as error:
+            self._failure = error
+            self._blocked_until = self._clock.monotonic() + FAILED_AGE
+            raise
+        self._failure = None
         expires = granted.expiration_timestamp
         self._expires = expires.replace(tzinfo=datetime.UTC) if expires is not None and not expires.tzinfo else expires
         rest = await self._rest.current()

@@ -17,7 +17,6 @@ import msgspec
 
 from sealane.kube import discovery, logs, proxy, resources, wire
 from sealane.kube.config import Context
-from sealane.kube.errors import Disconnected
 from sealane.kube.http import Body, Call, Http, Limits
 from sealane.kube.proxy import ProxyResponse
 from sealane.kube.resources import Resource
@@ -27,6 +26,7 @@ from sealane.lib.errors import UsageError
 
 PatchType = Literal["merge", "json", "strategic"]
 Resources = list[Resource]  # inside the class `list` is the call
+Events = list[RawEvent]
 MANAGER = "sealane"
 
 
@@ -114,6 +114,7 @@ class Client:
             if not token:
                 return
 
+    @contextlib.asynccontextmanager
     async def watch_raw(
         self,
         resource: Resource,
@@ -124,11 +125,12 @@ class Client:
         initial_events: bool = False,
         seconds: int = 300,
         silence: float = 90.0,
-    ) -> AsyncIterator[RawEvent]:
-        """The events of one watch connection, until the server ends it (after `seconds`) or `silence` seconds pass.
+    ) -> AsyncIterator[AsyncIterator[Events]]:
+        """One watch connection, entered when the server has accepted it; gives the events in batches as they arrive.
 
         `initial_events` asks for a WatchList: everything that exists first, then a bookmark, then changes. ERROR events
-        are given as they are. `ApiError`, `Unreachable`; `TimedOut` after silence. Close it with `contextlib.aclosing`.
+        are given as they are. The server ends it after `seconds`; `TimedOut` after `silence` seconds without a byte;
+        `ApiError`, `Unreachable`. `kube.watch` is what most callers want.
         """
         path = resource.path(namespace=namespace)
         query = [*_selectors(label_selector, ""), ("watch", "1"), ("allowWatchBookmarks", "true")]
@@ -139,14 +141,11 @@ class Client:
             query.append(("resourceVersion", resource_version))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.http.limits.connect, sock_read=silence)
         call = Call(method="GET", path=path, query=query, timeout=timeout)
-        async with self.http.open(call) as response:
-            async for line in logs.lines(response):
-                try:
-                    event = wire.event(line)
-                except msgspec.DecodeError as error:
-                    target = self.http.target("GET", path)
-                    raise Disconnected(f"{target.server} cut a watch event short", target=target) from error
-                yield event
+        async with (
+            self.http.open(call) as response,
+            contextlib.aclosing(wire.events(response.content, target=self.http.target("GET", path))) as batches,
+        ):
+            yield batches
 
     async def create(self, obj: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         """Create an object; `AlreadyExists` when the name is taken."""

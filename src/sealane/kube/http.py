@@ -78,10 +78,12 @@ class Http:
         self._provider = auth.provider(context, clock=clock)
         self._proxy = proxy_for(context)
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._tls: dict[tuple[bytes, bytes], ssl.SSLContext | None] = {}
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -140,6 +142,8 @@ class Http:
         """Send as the current identity; after a 401 once more as a renewed one, if there is any."""
         if self.context.problem is not None:
             raise self.context.problem
+        if self._closed:
+            raise errors.Disconnected("this client is closed", target=self.target(call.method, call.path))
         identity = await self._provider.current()
         response = await self._send(call, identity)
         if response.status != 401 or not call.repeatable or not await self._provider.renew(identity):

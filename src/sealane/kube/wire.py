@@ -8,8 +8,10 @@ by nobody here, is cut out of the bytes on the way in.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
+import aiohttp
 import msgspec
 
 from sealane.kube.errors import Disconnected, Status, Target
@@ -174,9 +176,41 @@ def _kind_prefix(found: _RawList) -> bytes:
     )
 
 
-def event(line: bytes) -> RawEvent:
-    """Decode one line of a watch; `msgspec.DecodeError` when it is none."""
-    return _event.decode(line)
+async def events(content: aiohttp.StreamReader, *, target: Target) -> AsyncGenerator[list[RawEvent], None]:
+    """A watch's body as it arrives → the events that each part completes; an unfinished line waits for the next part.
+
+    `Disconnected` when a line is no event (a body cut short by a proxy).
+    """
+    rest: list[bytes] = []
+    while part := await content.readany():
+        lines = part.split(b"\n")
+        if len(lines) == 1:
+            rest.append(part)
+            continue
+        lines[0] = b"".join((*rest, lines[0]))
+        rest = [lines.pop()]
+        batch, broken = _decoded(lines)
+        if batch:
+            yield batch
+        if broken is not None:
+            raise Disconnected(f"{target.server} cut a watch event short", target=target) from broken
+    batch, broken = _decoded([b"".join(rest)])
+    if batch:
+        yield batch
+    if broken is not None:
+        raise Disconnected(f"{target.server} cut a watch event short", target=target) from broken
+
+
+def _decoded(lines: list[bytes]) -> tuple[list[RawEvent], msgspec.DecodeError | None]:
+    """The events of whole lines, up to the first that is none: what came whole before it still counts."""
+    batch: list[RawEvent] = []
+    try:
+        for line in lines:
+            if line:
+                batch.append(_event.decode(line))
+    except msgspec.DecodeError as error:
+        return batch, error
+    return batch, None
 
 
 def bookmark(data: msgspec.Raw) -> tuple[str, bool]:
