@@ -24,11 +24,13 @@ from sealane.gateway.metering import UsageStore
 from sealane.gateway.metrics import Metrics
 from sealane.gateway.relay import Relay
 from sealane.gateway.routes import ReplicaSource
-from sealane.gateway.settings import Settings as Settings
+from sealane.gateway.settings import Settings
 from sealane.lib import text
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import NextStep, SealaneError
 from sealane.state.errors import StateError
+
+__all__ = ["Gateway", "Settings", "build"]
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +175,7 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the gateway's tasks; on the way out they end and pending usage is written. Entered again it does nothing."""
+        """Run the gateway's tasks; on the way out they end and pending usage is written. A second time does nothing."""
         if self._runs:
             yield
             return
