@@ -19,9 +19,10 @@ StageName = Literal["Submitted", "Waiting", "Scheduled", "Image", "Pulling", "Lo
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a GPU one copy gets. Exactly one of the fields is set; none set means CPU only.
+    """How much of a GPU one copy gets. At most one field is set; none set means "not said": the plan recommends one.
 
-    `devices` is a whole number of cards; `fraction` is 0 < f < 1 of one card; `memory_mib` is MiB of one card.
+    `devices` is a whole number of cards, 0 for CPU only; `fraction` is 0 < f < 1 of one card; `memory_mib` is MiB of
+    one card.
     """
 
     devices: int | None = None
@@ -30,23 +31,38 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """As typed on the command line and shown everywhere: `0`, `1`, `0.5`, `8GiB`, `8000MiB`."""
+        """As typed and shown everywhere: `0`, `1`, `0.5`, `8GiB`, `8000MiB`; `auto` when not said."""
+        if not self.said:
+            return "auto"
         if self.fraction is not None:
             return f"{self.fraction:g}"
         if self.memory_mib is not None:
             return f"{self.memory_mib // 1024}GiB" if self.memory_mib % 1024 == 0 else f"{self.memory_mib}MiB"
         return str(self.devices or 0)
 
+    @property
+    def said(self) -> bool:
+        """Whether any amount was asked for; if not, the plan fills in what it recommends."""
+        return self.devices is not None or self.fraction is not None or self.memory_mib is not None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a copy takes any part of a GPU."""
+        return self.fraction is not None or self.memory_mib is not None or bool(self.devices)
+
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asks for. `model` is an exact tag (`qwen2.5-coder:7b`, `host:5000/team/m:tag`, `hf.co/o/m:Q4`)."""
+    """What a person asks for. `model` is an exact tag (`qwen2.5-coder:7b`, `host:5000/team/m:tag`, `hf.co/o/m:Q4`).
+
+    `registry_secret` names a Secret that holds Ollama's own key (`id_ed25519`) for a registry that asks for one.
+    """
 
     model: str
     cluster: str
     namespace: str = "default"
     name: str = ""
     engine: Engine = "ollama"
-    share: Share = Share(devices=0)
+    share: Share = Share()
     queue: str = ""
     copies: int = 1
     context: int = 8192
@@ -54,6 +70,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     kv: KvType = "f16"
     keep_weights: bool = True
     insecure_registry: bool = False
+    registry_secret: str = ""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +115,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     source: Literal["catalogue", "laptop", "registry"] = "catalogue"
     header: Header | None = None
     modified: str = ""  # RFC 3339, laptop only
+    provenance: str = ""  # where the size and the header come from; says "approximate" where they are rounded
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
