@@ -21,15 +21,18 @@ RUNNER_OPTIONS = frozenset(
 )
 
 
+_ABSENT = msgspec.Raw()  # msgspec knows no `Raw | None`
+
+
 class Peek(msgspec.Struct, frozen=True):
     """What routing and metering read of any body."""
 
     model: str = ""
     name: str = ""  # what old Ollama clients call `model` in /api/show
     stream: bool | None = None
-    stream_options: msgspec.Raw | None = None
-    options: msgspec.Raw | None = None
-    keep_alive: msgspec.Raw | None = None
+    stream_options: msgspec.Raw = _ABSENT
+    options: msgspec.Raw = _ABSENT
+    keep_alive: msgspec.Raw = _ABSENT
 
 
 class _StreamOptions(msgspec.Struct):
@@ -92,7 +95,7 @@ def prepare(body: bytes, found: Peek, endpoint: Endpoint, *, engine_model: str) 
 
 
 def _wants_usage(found: Peek, endpoint: Endpoint) -> bool:
-    if found.stream_options is None:
+    if found.stream_options is _ABSENT:
         return False
     try:
         options = _STREAM_OPTIONS.decode(found.stream_options)
@@ -103,16 +106,16 @@ def _wants_usage(found: Peek, endpoint: Endpoint) -> bool:
     return bool(options and options.include_usage)
 
 
-def _with_usage(given: msgspec.Raw | None) -> dict[str, Any]:
-    kept = msgspec.json.decode(given) if given is not None else None
+def _with_usage(given: msgspec.Raw) -> dict[str, Any]:
+    kept = msgspec.json.decode(given) if given is not _ABSENT else None
     return {**(kept or {}), "include_usage": True}
 
 
 def _pin(found: Peek, endpoint: Endpoint, changes: dict[str, Any]) -> None:
     """No client may reload or unload a model that others use: drop runner options and `keep_alive`."""
-    if found.keep_alive is not None:
+    if found.keep_alive is not _ABSENT:
         changes["keep_alive"] = msgspec.UNSET
-    if found.options is None:
+    if found.options is _ABSENT:
         return
     try:
         options = msgspec.json.decode(found.options, type=dict[str, msgspec.Raw] | None) or {}

@@ -142,7 +142,7 @@ class SseReader:
     def ended(self) -> bool:
         """See Reader."""
         final = (self._last + self._held).rstrip(b"\r\n")
-        event = final[max(final.rfind(b"\n\n") + 2, final.rfind(b"\r\n\r\n") + 4 if b"\r\n\r\n" in final else 0) :]
+        event = final.replace(b"\r\n", b"\n").rsplit(b"\n\n", 1)[-1]
         if self._api is Api.ANTHROPIC:
             return b"message_stop" in event or event.startswith(b"event: error")
         if self._api is Api.RESPONSES:
