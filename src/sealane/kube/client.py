@@ -9,7 +9,7 @@ Watching is `kube.watch`, streams to and from pods are `kube.proxy` and `kube.lo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Self, cast
 
 import aiohttp
@@ -215,7 +215,7 @@ class Client:
         follow: bool = False,
         tail_lines: int | None = None,
         previous: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """A container's log, line by line with the line ends; see `kube.logs`."""
         options = logs.Options(container=container, follow=follow, tail_lines=tail_lines, previous=previous)
         return logs.stream(self.http, resources.PODS.path(pod, namespace=namespace, subresource="log"), options)

@@ -7,7 +7,7 @@ by TCP keep-alive (`kube.http`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import aiohttp
 import msgspec
@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return [(key, value) for key, value in pairs if value]
 
 
-async def stream(http: Http, path: str, options: Options) -> AsyncIterator[bytes]:
+async def stream(http: Http, path: str, options: Options) -> AsyncGenerator[bytes, None]:
     """The log's lines, each with its line end (the last may lack it). Close it with `contextlib.aclosing`."""
     silence = FOLLOW_SILENCE if options.follow else http.limits.request
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=http.limits.connect, sock_read=silence)

@@ -1,0 +1,107 @@
+"""Headers and bytes: what is kept, what is cut out, and that nothing else changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kube_server import compact, pod, pod_list
+
+from sealane.kube import errors, wire
+from sealane.kube.errors import Target
+
+TARGET = Target(context="c", server="https://c")
+texts = st.text(max_size=20) | st.just('"managedFields":[{"a":1}]')
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def test_the_header_holds_what_lists_are_joined_by() -> None:
+    body = pod("web", version="7", app="x")
+    body["metadata"] |= {
+        "generation": 3,
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ReplicaSet", "name": "rs", "uid": "u", "controller": True}],
+    }
+    meta = wire.raw_object(compact(body)).meta
+    assert meta.key == ("team-a", "web")
+    assert (meta.uid, meta.resource_version, meta.generation) == ("uid-web", "7", 3)
+    assert meta.labels == {"app": "x"}
+    assert meta.owner_references[0].kind == "ReplicaSet"
+    assert meta.deletion_timestamp == "2026-01-01T00:00:00Z"
+
+
+def test_managed_fields_are_cut_out_of_the_bytes() -> None:
+    item = wire.raw_object(compact(pod("web")))
+    assert b"managedFields" not in item.raw
+    assert item.decode()["spec"] == {}
+
+
+@given(values, values, st.booleans())
+def test_cutting_changes_nothing_else(before: Any, managed: Any, first: bool) -> None:
+    fields = [("name", "x"), ("annotations", {"text": '"managedFields":1', "more": json.dumps(before)})]
+    fields.insert(0 if first else 2, ("managedFields", managed))
+    body = {"spec": before, "metadata": dict(fields), "status": managed}
+    raw = compact(body)
+    expected = json.loads(raw)
+    del expected["metadata"]["managedFields"]
+    assert json.loads(wire.raw_object(raw).raw) == expected
+
+
+def test_an_object_of_managed_fields_and_a_name_alone_stays_json() -> None:
+    only = b'{"metadata":{"managedFields":[],"name":"x"}}'
+    assert wire.raw_object(only).raw == b'{"metadata":{"name":"x"}}'
+
+
+def test_items_of_a_list_get_the_kind_of_the_list() -> None:
+    page = wire.page(compact(pod_list(pod("a"), pod("b"), version="9", token="t", remaining=5)), target=TARGET)
+    assert [item.decode()["kind"] for item in page.objects] == ["Pod", "Pod"]
+    assert [item.decode()["apiVersion"] for item in page.objects] == ["v1", "v1"]
+    assert (page.resource_version, page.continue_token, page.remaining) == ("9", "t", 5)
+
+
+def test_items_that_carry_their_kind_keep_it() -> None:
+    body = {"kind": "QueueList", "apiVersion": "x/v1", "metadata": {}, "items": [{"apiVersion": "x/v1", "kind": "Q"}]}
+    body["items"][0]["metadata"] = {"name": "q"}  # type: ignore[index]
+    assert wire.page(compact(body), target=TARGET).objects[0].decode() == {
+        "apiVersion": "x/v1",
+        "kind": "Q",
+        "metadata": {"name": "q"},
+    }
+
+
+def test_a_list_may_be_null() -> None:
+    assert wire.page(b'{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":null}', target=TARGET).objects == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"items":[{"spec":{}}]}', b'{"items":[', b"[]"])
+def test_what_is_no_list_is_a_broken_connection(body: bytes) -> None:
+    with pytest.raises(errors.Disconnected, match="no list of objects"):
+        wire.page(body, target=TARGET)
+
+
+def test_headers_are_invisible_to_the_garbage_collector() -> None:
+    import gc
+
+    item = wire.raw_object(compact(pod("web")))
+    assert not gc.is_tracked(item)
+    assert not gc.is_tracked(item.meta)
+
+
+def test_raw_objects_do_not_keep_their_page_alive() -> None:
+    page = wire.page(compact(pod_list(pod("a"))), target=TARGET)
+    assert type(page.objects[0].raw) is bytes
+    assert len(page.objects[0].raw) < 300
+
+
+def test_only_the_marked_bookmark_ends_the_initial_events() -> None:
+    end = {"metadata": {"resourceVersion": "5", "annotations": {"k8s.io/initial-events-end": "true"}}}
+    assert wire.bookmark(msgspec.Raw(compact(end))) == ("5", True)
+    assert wire.bookmark(msgspec.Raw(b'{"metadata":{"resourceVersion":"6"}}')) == ("6", False)
