@@ -11,6 +11,7 @@ tool (
 	github.com/NVIDIA/KAI-scheduler/cmd/scheduler
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager
+	k8s.io/kubernetes/cmd/kube-scheduler
 )
 
 require (

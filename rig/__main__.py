@@ -1,0 +1,103 @@
+"""`python -m rig build`, `up` and `run -- COMMAND`: the rig for people and for test runs.
+
+`up` and `run` step into the rig's own network first; when they end, however they end, nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rig import build, namespace
+from rig.cluster import Rig
+from sealane.lib.errors import SealaneError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what is asked; a failure is one sentence and its next step on stderr, and exit code 1."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(arguments)
+    try:
+        if options.what == "build":
+            build.build_all()
+            return 0
+        build.require_built()
+        if not namespace.is_entering():
+            namespace.enter(arguments)
+        namespace.set_up()
+        try:
+            return _run(options.command) if options.what == "run" else _up(options)
+        finally:
+            namespace.sweep()
+    except SealaneError as error:
+        print(f"rig: {error.sentence}", file=sys.stderr)
+        for step in error.next_steps:
+            print(f"rig: {step.title}: {step.command}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rig", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("build", help="build what the rig runs (minutes once, then milliseconds)")
+    up = what.add_parser("up", help="bring clusters up and keep them until Ctrl-C")
+    up.add_argument("--clusters", type=int, default=1)
+    up.add_argument("--without-kai", type=int, action="append", default=[], metavar="INDEX")
+    up.add_argument("--seconds", type=float, default=None, help="end by itself after so long")
+    run = what.add_parser("run", help="run a command inside the rig's network, for tests that bring clusters up")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    return parser
+
+
+def _run(command: Sequence[str]) -> int:
+    argv = [part for i, part in enumerate(command) if i or part != "--"]
+    if not argv:
+        print("rig: run needs a command: python -m rig run -- COMMAND", file=sys.stderr)
+        return 2
+    process = subprocess.Popen(argv)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: process.send_signal(received))
+    return process.wait()
+
+
+def _up(options: argparse.Namespace) -> int:
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stop.append(received))
+    began = time.monotonic()
+    rig = Rig(clusters=options.clusters, without_kai=options.without_kai)
+    try:
+        rig.start()
+        _introduce(rig, seconds=time.monotonic() - began)
+        end = None if options.seconds is None else time.monotonic() + options.seconds
+        while not stop and (end is None or time.monotonic() < end):
+            for cluster in rig.clusters:
+                cluster.plane.processes.require_alive()
+            time.sleep(0.2)
+    finally:
+        rig.stop()
+    return 0
+
+
+def _introduce(rig: Rig, *, seconds: float) -> None:
+    inside = f"nsenter --target {os.getpid()} --user --net --mount --preserve-credentials --"
+    print(f"Up in {seconds:.1f} s. All of it is in a network of its own; step in with:")
+    print(f"  {inside} COMMAND")
+    print(f"kubeconfig: {rig.kubeconfig}")
+    for cluster in rig.clusters:
+        users = ", ".join(str(cluster.plane.kubeconfig(name)) for name in ("alice", "bob"))
+        print(f"{cluster.name}: https://127.0.0.1:{cluster.plane.api_port}  other users: {users}")
+    print(f"registry: http://{rig.registry.address}, and https://registry.ollama.ai inside (models: tiny-chat, …)")
+    print(f"try: {inside} kubectl --kubeconfig {rig.kubeconfig} get nodes")
+    print("Ctrl-C ends it and removes everything.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.exit(main())
