@@ -1,0 +1,181 @@
+"""Live pages: one event stream a page, rendered once however many people look.
+
+A `Stream` belongs to one view and address. It renders all regions when something changed, at most ten times a second,
+and sends only those whose HTML differs. Each reader has a short queue; one that cannot keep up is told to `resync` and
+gets the whole page again, so a slow reader costs nobody anything and never sees half a change. A `beat` every few
+seconds lets the page say honestly whether it is still live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+
+from sealane.console.services import Services
+from sealane.lib.clock import Clock
+from sealane.lib.errors import SealaneError
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 0.1  # seconds between renders: ten a second at most
+BEAT = 4.0  # seconds; ages on the page are refreshed with it
+QUEUE = 16  # messages a reader may be behind
+
+Render = Callable[[], Awaitable[dict[str, str]]]
+
+
+class Reader:
+    """One open page. Iterating gives SSE messages as bytes; it begins with the whole page."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
+        self.behind = False
+
+    def offer(self, message: bytes) -> None:
+        """Queue a message; on overflow drop everything and ask for a resync instead."""
+        if self.behind:
+            return
+        try:
+            self._queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.behind = True
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._queue.put_nowait(event("resync", ""))
+
+    async def next(self) -> bytes:
+        return await self._queue.get()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything offered was taken."""
+        return self._queue.empty()
+
+
+class Stream:
+    """One view at one address, with its readers."""
+
+    def __init__(self, render: Render, clock: Clock) -> None:
+        self._render = render
+        self._clock = clock
+        self._shown: dict[str, str] = {}
+        self._dirty = asyncio.Event()
+        self.readers: set[Reader] = set()
+
+    def touch(self) -> None:
+        """Something changed: render soon."""
+        self._dirty.set()
+
+    async def run(self) -> None:
+        """Render and send until cancelled."""
+        while True:
+            await self.step()
+            await self._clock.sleep(INTERVAL)
+            await self._wait()
+
+    async def step(self) -> None:
+        """Render once; send what differs, the whole page to whoever fell behind, and a beat."""
+        self._dirty.clear()
+        try:
+            now = await self._render()
+        except SealaneError as error:
+            now = {"r-gone": f"<p>{_escape(error.sentence)}</p>"}
+        changed = {name: html for name, html in now.items() if self._shown.get(name) != html}
+        self._shown = now
+        if changed:
+            self._send(partials(changed))
+        whole = partials(now)
+        for reader in self.readers:
+            if reader.behind and reader.idle:
+                reader.behind = False
+                reader.offer(whole)
+        self._send(event("beat", self._clock.now().isoformat(timespec="seconds")))
+
+    def join(self) -> Reader:
+        """A new reader; it gets the whole page at the next step."""
+        reader = Reader()
+        reader.behind = True
+        self.readers.add(reader)
+        self.touch()
+        return reader
+
+    def _send(self, message: bytes) -> None:
+        for reader in self.readers:
+            reader.offer(message)
+
+    async def _wait(self) -> None:
+        """Until something changed or it is time for a beat."""
+        changed = asyncio.create_task(self._dirty.wait(), name="live: changed")
+        beat = asyncio.create_task(self._clock.sleep(BEAT), name="live: beat")
+        try:
+            await asyncio.wait((changed, beat), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            beat.cancel()
+            await asyncio.gather(changed, beat, return_exceptions=True)
+
+
+class Hub:
+    """All streams of the console. `run` owns their tasks and listens to what changes."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._streams: dict[object, Stream] = {}
+        self._tasks: dict[object, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self._listen(self._services.clusters.changes), name="live: clusters")
+            group.create_task(self._listen(self._services.models.changes), name="live: models")
+
+    async def read(self, key: object, render: Render) -> AsyncIterator[bytes]:
+        """The messages of the stream `key`, started if nobody reads it yet, ended with its last reader."""
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(render, self._services.clock)
+            assert self._group is not None  # noqa: S101 -- requests are served only while the hub runs
+            self._tasks[key] = self._group.create_task(stream.run(), name=f"live: {key}")
+        reader = stream.join()
+        try:
+            while True:
+                yield await reader.next()
+        finally:
+            stream.readers.discard(reader)
+            if not stream.readers and self._streams.get(key) is stream:
+                del self._streams[key]
+                self._tasks.pop(key).cancel()
+
+    @property
+    def open(self) -> int:
+        """How many streams run."""
+        return len(self._streams)
+
+    async def _listen(self, changes: Callable[[], AsyncIterator[None]]) -> None:
+        source = changes()
+        async with aclosing(source) as batches:  # type: ignore[type-var]
+            async for _ in batches:
+                for stream in self._streams.values():
+                    stream.touch()
+
+
+def partials(regions: dict[str, str]) -> bytes:
+    """One SSE message that replaces each region's content, keeping focus and what the reader typed."""
+    html = "".join(
+        f'<hx-partial hx-target="#{name}" hx-swap="innerMorph">{content}</hx-partial>'
+        for name, content in regions.items()
+    )
+    return "".join(f"data: {line}\n" for line in html.splitlines()).encode() + b"\n"
+
+
+def event(name: str, data: str) -> bytes:
+    """One named SSE message: the page gets it as a DOM event."""
+    return f"event: {name}\ndata: {data}\n\n".encode()
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

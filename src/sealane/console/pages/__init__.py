@@ -1,0 +1,49 @@
+"""The pages, one module each, and the actions that their forms post to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.routing import Route
+
+from sealane.console.pages import (
+    clusters,
+    code,
+    connect,
+    doctor,
+    helping,
+    home,
+    host,
+    keys,
+    knobs,
+    logs,
+    model,
+    models,
+    remove,
+)
+from sealane.console.views import View
+
+VIEWS: Sequence[View[Any]] = (
+    home.VIEW,
+    host.VIEW,
+    models.VIEW,
+    model.VIEW,
+    code.VIEW,
+    logs.VIEW,
+    remove.VIEW,
+    clusters.VIEW,
+    keys.VIEW,
+    keys.REVOKE,
+    doctor.VIEW,
+    helping.VIEW,
+)
+
+ACTIONS: Sequence[Route] = (
+    *host.ACTIONS,
+    *knobs.ACTIONS,
+    *connect.ACTIONS,
+    *remove.ACTIONS,
+    *keys.ACTIONS,
+    *clusters.ACTIONS,
+)

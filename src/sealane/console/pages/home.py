@@ -1,0 +1,100 @@
+"""Home: three tasks, then what runs, then the clusters. What nothing serves yet is left out, never faked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sealane.console.changes import Change
+from sealane.console.rows import ClusterLine, ModelRow, by_need, cluster_line, model_row
+from sealane.console.services import EditorInfo
+from sealane.console.views import Ask, Desk, View
+from sealane.lib import text
+from sealane.models.types import ModelCard
+
+_QUICK = 3
+_NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+
+
+class HomeContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What Home shows. `quick` are models that are one press away from the form; `from_laptop` says whose they are."""
+
+    heading: str
+    quick: tuple[ModelCard, ...]
+    from_laptop: bool
+    hosted: tuple[ModelRow, ...]
+    waiting: tuple[ModelRow, ...]
+    clusters: tuple[ClusterLine, ...]
+    editors: tuple[EditorInfo, ...]
+    more_editors: int
+    answering: str
+    changes: tuple[Change, ...]
+    catalogue: int
+
+
+async def context(desk: Desk, ask: Ask) -> HomeContext:
+    """Home, from memory but for the laptop's own models."""
+    del ask
+    services = desk.services
+    laptop = tuple(await services.catalogue.laptop())
+    cards = services.catalogue.cards()
+    hosted = by_need([model_row(model) for model in services.models.hosted()])
+    waiting = tuple(row for row in hosted if row.tone in {"wait", "fail"})
+    facts = {fact.name: fact for fact in services.clusters.facts()}
+    editors = tuple(services.editors.all())
+    answering = next((row.path for row in hosted if row.ready), "")
+    return HomeContext(
+        heading=_heading(hosted),
+        quick=(laptop or tuple(cards))[:_QUICK],
+        from_laptop=bool(laptop),
+        hosted=hosted,
+        waiting=waiting,
+        clusters=tuple(cluster_line(row, facts.get(row.name)) for row in services.clusters.rows()),
+        editors=editors[:_QUICK],
+        more_editors=max(0, len(editors) - _QUICK),
+        answering=answering,
+        changes=tuple(desk.changes.last())[:5],
+        catalogue=len(cards),
+    )
+
+
+def _heading(hosted: tuple[ModelRow, ...]) -> str:
+    """The state of everything as one sentence."""
+    if not hosted:
+        return "Nothing runs yet. Host a model, and your editor can use it."
+    answer = sum(1 for row in hosted if row.ready)
+    parts = []
+    if answer:
+        parts.append(f"{_number(answer)} {'model answers' if answer == 1 else 'models answer'}")
+    for tone, one, many in (
+        ("run", "starts", "start"),
+        ("wait", "waits", "wait"),
+        ("fail", "has failed", "have failed"),
+    ):
+        count = sum(1 for row in hosted if row.tone == tone and not row.ready)
+        if count:
+            parts.append(f"{_number(count)} {one if count == 1 else many}")
+    asleep = sum(1 for row in hosted if row.tone == "idle")
+    if asleep:
+        parts.append(f"{_number(asleep)} {'sleeps' if asleep == 1 else 'sleep'}")
+    sentence = text.listing(parts)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count].lower() if count < len(_NUMBERS) else str(count)
+
+
+VIEW = View(
+    name="home",
+    path="/",
+    template="home.html",
+    rail="home",
+    title=lambda _: "Home",
+    context=context,
+    regions={
+        "r-heading": "home/heading.html",
+        "r-waiting": "home/waiting.html",
+        "r-runs": "home/runs.html",
+        "r-clusters": "home/clusters.html",
+    },
+)
