@@ -229,9 +229,8 @@ def _by_cards(cluster: ClusterFacts, nodes: Sequence[Node], *, share: Share, cop
     total = sum(slots.values())
     best = max(nodes, key=lambda node: slots[node.name] > 0)
     if total >= max(copies, 1):
-        return Verdict(
-            starts="now", node=best.name, sentence=f"Starts now on {best.name}: {share_words(share)} is free."
-        )
+        free = f"{share_words(share)} {'are' if (share.devices or 0) > 1 else 'is'} free"
+        return Verdict(starts="now", node=best.name, sentence=f"Starts now on {best.name}: {free}.")
     busy = sorted({user for node in nodes for card in node.cards for user in card.users})
     by = f" Held by {text.listing(busy[:3])}{' and others' if len(busy) > 3 else ''}." if busy else ""
     if total:
