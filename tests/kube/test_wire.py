@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -88,8 +91,6 @@ def test_what_is_no_list_is_a_broken_connection(body: bytes) -> None:
 
 
 def test_headers_are_invisible_to_the_garbage_collector() -> None:
-    import gc
-
     item = wire.raw_object(compact(pod("web")))
     assert not gc.is_tracked(item)
     assert not gc.is_tracked(item.meta)
@@ -105,3 +106,60 @@ def test_only_the_marked_bookmark_ends_the_initial_events() -> None:
     end = {"metadata": {"resourceVersion": "5", "annotations": {"k8s.io/initial-events-end": "true"}}}
     assert wire.bookmark(msgspec.Raw(compact(end))) == ("5", True)
     assert wire.bookmark(msgspec.Raw(b'{"metadata":{"resourceVersion":"6"}}')) == ("6", False)
+
+
+class Parts:
+    """A body that arrives in given parts."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+
+    async def readany(self) -> bytes:
+        return self._parts.pop(0) if self._parts else b""
+
+
+async def read_events(parts: list[bytes]) -> list[tuple[str, bytes]]:
+    batches = wire.events(Parts(parts), target=TARGET)  # type: ignore[arg-type]
+    return [(one.type, bytes(one.object)) async for batch in batches for one in batch]
+
+
+LINES = [
+    b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}',
+    b'{ "type": "MODIFIED", "object": {"metadata":{"name":"b"}} }',
+    b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"5"}}}',
+    b'{"object":{"metadata":{"name":"c"}},"type":"DELETED"}',
+]
+EVENTS = [
+    ("ADDED", b'{"metadata":{"name":"a"}}'),
+    ("MODIFIED", b'{"metadata":{"name":"b"}}'),
+    ("BOOKMARK", b'{"metadata":{"resourceVersion":"5"}}'),
+    ("DELETED", b'{"metadata":{"name":"c"}}'),
+]
+
+
+@given(st.lists(st.integers(0, 260), max_size=12), st.booleans())
+def test_events_are_the_same_wherever_the_stream_is_cut_into_parts(cuts: list[int], closed: bool) -> None:
+    body = b"\n".join(LINES) + (b"\n" if closed else b"")
+    edges = [0, *sorted(cut for cut in cuts if cut < len(body)), len(body)]
+    parts = [body[start:end] for start, end in pairwise(edges) if start < end]
+    assert asyncio.run(read_events(parts)) == EVENTS
+
+
+async def test_what_came_whole_before_a_broken_line_still_counts() -> None:
+    batches = wire.events(Parts([LINES[0] + b"\n" + b'{"typ\n']), target=TARGET)  # type: ignore[arg-type]
+    assert [one.type for one in await anext(batches)] == ["ADDED"]
+    with pytest.raises(errors.Disconnected, match="cut a watch event short"):
+        await anext(batches)
+
+
+async def test_a_stream_that_ends_within_a_line_was_cut() -> None:
+    with pytest.raises(errors.Disconnected):
+        await read_events([LINES[0][:-5]])
+
+
+@pytest.mark.parametrize(
+    "broken", [b'{"metadata":{"name":"a"}', b'{"metadata":{}}', b"7", b'{"metadata":{"name":"a"}},']
+)
+def test_an_object_that_is_none_is_found_when_its_header_is_read(broken: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        wire.raw_object(broken)
