@@ -164,5 +164,9 @@ def init_state(pod: JsonObject) -> JsonObject:
 
 
 def lines(answer: http.client.HTTPResponse) -> list[JsonObject]:
-    """Every line of an NDJSON answer."""
-    return [json.loads(line) for line in answer.read().splitlines() if line]
+    """Every whole line of an NDJSON answer, which may be cut by the end of the server."""
+    try:
+        text = answer.read()
+    except http.client.IncompleteRead as cut:
+        text = cut.partial
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith(b"\n")]

@@ -1,0 +1,239 @@
+"""One cluster: how it answers, and what is in it as of now.
+
+A probe task asks the server for its version and for the kinds that it serves, again and again, with backoff while it
+fails; the state is always the last probe's. Kinds are watched when first asked for. Reading is synchronous and never
+waits for the network: `get`, `list` and `views` answer from the cache, `freshness` says what that answer is worth,
+and `synced` is for those who need to wait for a first full answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sealane.fleet import states
+from sealane.fleet.cache import Header, Objects
+from sealane.fleet.errors import ClusterUnavailable
+from sealane.fleet.feed import Feed
+from sealane.fleet.ports import Reflect
+from sealane.fleet.subscriptions import Pair
+from sealane.kube.client import Client
+from sealane.kube.config import Context
+from sealane.kube.resources import Resource
+from sealane.lib import text
+from sealane.lib.clock import Clock
+from sealane.lib.errors import NextStep, SealaneError
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PROBE_EVERY = 20.0
+PROBE_LIMIT = 10.0
+BACKOFF_FIRST, BACKOFF_MOST = 0.5, 30.0
+DISCOVER_EVERY = 60.0
+
+
+class Cluster:
+    """Made by `Fleet`. `client` is for writing; reading goes through the cache."""
+
+    def __init__(
+        self,
+        context: Context,
+        client: Client,
+        *,
+        reflect: Reflect,
+        clock: Clock,
+        publish: Callable[[Pair], None],
+        sandbox: bool = False,
+    ) -> None:
+        self.name = context.name
+        self.context = context
+        self.client = client
+        self.sandbox = sandbox
+        self.version = ""
+        self._reflect = reflect
+        self._clock = clock
+        self._publish = publish
+        self._feeds: dict[Resource, Feed] = {}
+        self._tasks: dict[Resource, asyncio.Task[None]] = {}
+        self._hints: set[str] = {context.namespace} if context.namespace else set()
+        self._served: frozenset[tuple[str, str]] | None = None
+        self._discovered_at = float("-inf")
+        self._group: asyncio.TaskGroup | None = None
+        self._probe_now = asyncio.Event()
+        self._known = asyncio.Event()
+        self.state = states.ClusterState(
+            state="connecting", sentence=f"Connecting to {self.name} at {context.server}.", since=clock.now()
+        )
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object as of now, or None. Shared between readers: never change it."""
+        return self._feed(resource, namespace).cache.get(namespace, name)
+
+    def list(self, resource: Resource, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> Objects:
+        """Objects as of now, by namespace and name. An empty list means nothing without `freshness`."""
+        return self._feed(resource, namespace).cache.list(namespace=namespace, labels=labels)
+
+    def headers(
+        self, resource: Resource, *, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> Sequence[Header]:
+        """Names, uids and labels alone; nothing is decoded."""
+        return tuple(self._feed(resource, namespace).cache.headers(namespace=namespace, labels=labels))
+
+    def linked(self, resource: Resource, uid: str) -> Objects:
+        """Objects of this kind that `uid` owns; for events, those about it."""
+        return self._feed(resource, "").cache.linked(uid)
+
+    def views(self, resource: Resource, shape: type[T]) -> Sequence[T]:
+        """All objects of a kind as `shape`, a msgspec Struct that names the fields wanted."""
+        return self._feed(resource, "").cache.views(shape)
+
+    def freshness(self, resource: Resource) -> states.Freshness:
+        """How far the answers about this kind may be trusted now."""
+        return self._feed(resource, "").freshness()
+
+    def serves(self, resource: Resource) -> bool | None:
+        """Whether the server has this kind; None while that is not known."""
+        if "." not in resource.group or resource.group.endswith(".k8s.io"):
+            return True
+        return None if self._served is None else (resource.group, resource.plural) in self._served
+
+    async def synced(self, *resources: Resource, timeout: float = 10.0) -> None:
+        """Wait until each kind is settled: fully read, forbidden, or not served. Raises ClusterUnavailable with the
+        cause when that takes longer than `timeout` seconds."""
+        feeds = [self._feed(resource, "") for resource in resources]
+        try:
+            async with asyncio.timeout(timeout):
+                await self._known.wait()
+                for feed in feeds:
+                    await feed.settled.wait()
+        except TimeoutError:
+            raise self._unavailable(timeout) from None
+
+    def _unavailable(self, timeout: float) -> ClusterUnavailable:
+        cause = f" {self.state.sentence}"
+        return ClusterUnavailable(
+            f"The cluster {self.name} did not answer within {text.duration(timeout)}.{cause}",
+            evidence=self.state.error.evidence if self.state.error else (),
+            next_steps=(NextStep(title="Check the connection", command="sealane doctor"),),
+        )
+
+    def _feed(self, resource: Resource, namespace: str) -> Feed:
+        feed = self._feeds.get(resource)
+        if feed is None:
+            feed = self._feeds[resource] = Feed(
+                self.client,
+                resource,
+                reflect=self._reflect,
+                clock=self._clock,
+                notify=lambda: self._publish((self.name, resource)),
+                trouble=self._trouble,
+            )
+            for hint in sorted(self._hints):
+                feed.hint(hint)
+            self._start_feed(feed)
+        if namespace and namespace not in self._hints:
+            self._hints.add(namespace)
+            for each in self._feeds.values():
+                each.hint(namespace)
+        return feed
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def start(self, group: asyncio.TaskGroup) -> Sequence[asyncio.Task[None]]:
+        """Begin probing and start the watches already asked for; tasks belong to `group`."""
+        self._group = group
+        probe = group.create_task(self._probe_for_ever(), name=f"probe {self.name}")
+        for feed in self._feeds.values():
+            self._start_feed(feed)
+        return [probe]
+
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """The watches that run now."""
+        return tuple(self._tasks.values())
+
+    def _start_feed(self, feed: Feed) -> None:
+        """Watch a kind once the server is known to have it; CRDs wait for discovery."""
+        if self._group is None or feed.resource in self._tasks:
+            return
+        served = self.serves(feed.resource)
+        if served is False:
+            feed.not_served()
+        if served:
+            name = f"watch {feed.resource.plural} of {self.name}"
+            self._tasks[feed.resource] = self._group.create_task(feed.run(), name=name)
+
+    def _trouble(self, error: SealaneError | None) -> None:
+        """A watch lost its server: look at once instead of at the next turn."""
+        self._probe_now.set()
+
+    async def _probe_for_ever(self) -> None:
+        backoff = BACKOFF_FIRST
+        while True:
+            self._probe_now.clear()
+            fine = await self._probe()
+            self._known.set() if fine else self._known.clear()
+            if fine:
+                backoff = BACKOFF_FIRST
+                await self._rest(PROBE_EVERY)
+                # A watch in trouble must not make this a tight loop.
+                await self._clock.sleep(BACKOFF_FIRST)
+                continue
+            await self._clock.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
+            backoff = min(backoff * 2, BACKOFF_MOST)
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the next probe is due or a watch reports trouble."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        woken = asyncio.ensure_future(self._probe_now.wait())
+        try:
+            await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            woken.cancel()
+
+    async def _probe(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_LIMIT):
+                self.version = await self.client.version()
+                await self._discover()
+        except SealaneError as error:
+            self._set(states.state_of_error(error, was_live=self._was_live()), error.sentence, error)
+            return False
+        except TimeoutError:
+            state: states.StateName = "reconnecting" if self._was_live() else "unreachable"
+            limit = text.duration(PROBE_LIMIT)
+            self._set(state, f"{self.context.server} did not answer within {limit}.", None)
+            return False
+        except Exception as error:  # noqa: BLE001 - a task's border: one cluster must not end the fleet
+            _log.exception("the probe of %s failed", self.name)
+            self._set("unreachable", f"Sealane could not probe {self.name}: {type(error).__name__}.", None)
+            return False
+        self._set("live", f"{self.name} answers; Kubernetes {self.version}.", None)
+        return True
+
+    def _was_live(self) -> bool:
+        return self.state.state in {"live", "reconnecting"}
+
+    async def _discover(self) -> None:
+        """Learn which kinds are served, now and then: KAI may be installed while we run."""
+        now = self._clock.monotonic()
+        if self._served is not None and now - self._discovered_at < DISCOVER_EVERY:
+            return
+        found = await self.client.discover()
+        self._discovered_at = now
+        self._served = frozenset((resource.group, resource.plural) for resource in found)
+        for feed in self._feeds.values():
+            self._start_feed(feed)
+
+    def _set(self, state: states.StateName, sentence: str, error: SealaneError | None) -> None:
+        if state == self.state.state and sentence == self.state.sentence:
+            return
+        since = self.state.since if state == self.state.state else self._clock.now()
+        self.state = states.ClusterState(state=state, sentence=sentence, since=since, error=error)
+        self._publish((self.name, None))

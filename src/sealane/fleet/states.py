@@ -1,0 +1,75 @@
+"""What is known about a cluster and about each kind in it, as values that a page shows and a test compares.
+
+A list without its freshness is a lie waiting to happen: an empty table may mean "nothing", "not loaded yet", "you
+may not read it" or "the server has been gone for a minute". `Freshness` tells these apart and is made in one place.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+import msgspec
+
+from sealane.kube import errors as kube_errors
+from sealane.kube.resources import Resource
+from sealane.lib import text
+from sealane.lib.errors import SealaneError
+
+StateName = Literal["connecting", "live", "reconnecting", "unreachable", "unauthorized", "forbidden"]
+FreshnessName = Literal["live", "loading", "stale", "reconnecting", "forbidden", "gone"]
+
+STALE_AFTER = 30.0
+"""Seconds without a working watch after which what is shown is called stale."""
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cluster answers now. `since` is when this state began; `error` is its cause, None while all is well."""
+
+    state: StateName
+    sentence: str
+    since: datetime.datetime
+    error: SealaneError | None = None
+
+    @property
+    def answers(self) -> bool:
+        """True when requests have a chance: live, or live with limited rights."""
+        return self.state in {"live", "forbidden"}
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How far what is shown may be trusted. `age` is seconds since it was last known to be right (0 while live)."""
+
+    state: FreshnessName
+    age: float
+    sentence: str
+
+
+def state_of_error(error: SealaneError, *, was_live: bool) -> StateName:
+    """The state that a failed probe means. A cluster that was live is `reconnecting` until it says otherwise."""
+    if isinstance(error, kube_errors.Unauthorized):
+        return "unauthorized"
+    if isinstance(error, kube_errors.Forbidden):
+        return "forbidden"
+    return "reconnecting" if was_live else "unreachable"
+
+
+def freshness(
+    resource: Resource, *, condition: str, loaded: bool, quiet_for: float, cause: SealaneError | None
+) -> Freshness:
+    """From a watch's last condition: `loaded` says whether a full list ever arrived, `quiet_for` is seconds since
+    the watch last worked. Conditions are those of `kube.watch` plus `loading` and `gone` (kind not served)."""
+    kind = resource.plural
+    why = f" {cause.sentence}" if cause is not None else ""
+    if condition == "gone":
+        return Freshness(state="gone", age=0.0, sentence=f"This cluster does not serve {kind}.")
+    if condition in {"forbidden", "unauthorized"}:
+        return Freshness(state="forbidden", age=quiet_for, sentence=f"You may not read {kind} here.{why}")
+    if condition == "live" and loaded:
+        return Freshness(state="live", age=0.0, sentence=f"The list of {kind} is live.")
+    if not loaded:
+        return Freshness(state="loading", age=quiet_for, sentence=f"The list of {kind} has not arrived yet.{why}")
+    age = text.duration(quiet_for)
+    if quiet_for >= STALE_AFTER:
+        return Freshness(state="stale", age=quiet_for, sentence=f"The list of {kind} is {age} old.{why}")
+    return Freshness(state="reconnecting", age=quiet_for, sentence=f"Reconnecting; {kind} are as of {age} ago.{why}")

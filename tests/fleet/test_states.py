@@ -1,0 +1,56 @@
+"""Freshness: the sentences that keep an empty table from being read as "nothing there"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_kube import forbidden, refused
+
+from sealane.fleet import states
+from sealane.kube import errors, resources
+
+
+def fresh(**parts: Any) -> states.Freshness:
+    given = {"condition": "live", "loaded": True, "quiet_for": 0.0, "cause": None, **parts}
+    return states.freshness(resources.PODS, **given)
+
+
+def test_a_working_watch_is_live_and_has_no_age() -> None:
+    assert fresh(quiet_for=300.0) == states.Freshness(state="live", age=0.0, sentence="The list of pods is live.")
+
+
+def test_before_the_first_list_it_is_loading_and_carries_the_cause() -> None:
+    found = fresh(condition="unreachable", loaded=False, cause=refused())
+    assert found.state == "loading"
+    assert "the connection is refused" in found.sentence
+
+
+def test_forbidden_never_looks_like_empty() -> None:
+    found = fresh(condition="forbidden", loaded=False, cause=forbidden("User dana cannot list pods"))
+    assert found.state == "forbidden"
+    assert found.sentence.startswith("You may not read pods here.")
+
+
+def test_a_kind_that_is_not_served_is_gone() -> None:
+    assert fresh(condition="gone").state == "gone"
+
+
+def test_a_lost_watch_is_reconnecting_and_then_stale_with_its_age() -> None:
+    assert fresh(condition="reconnecting", quiet_for=4.0).state == "reconnecting"
+    old = fresh(condition="unreachable", quiet_for=120.0)
+    assert (old.state, old.age) == ("stale", 120.0)
+    assert "2 min old" in old.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "was_live", "state"),
+    [
+        (errors.Unauthorized(401, "Unauthorized", "no"), True, "unauthorized"),
+        (forbidden(), True, "forbidden"),
+        (refused(), True, "reconnecting"),
+        (refused(), False, "unreachable"),
+    ],
+)
+def test_a_failed_probe_names_the_state(error: Any, was_live: bool, state: str) -> None:
+    assert states.state_of_error(error, was_live=was_live) == state
