@@ -1,0 +1,209 @@
+"""What a cluster refuses before it is stored: KAI's pod webhook, Pod Security, ResourceQuota.
+
+Also fills in what the API server would have added to a pod (service account, default tolerations), so that pods look
+the same whether a person or a controller made them. Texts are the real ones (KAI 0.12.0 as seen on the rig; Pod
+Security and quota as the API server words them).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from sealane.kube import quantities
+from sealane.sandbox.world import objects, security
+from sealane.sandbox.world.cluster import AdmissionDenied, Cluster
+from sealane.sandbox.world.ports import Obj
+
+KAI_SCHEDULER = "kai-scheduler"
+WEBHOOK = "kai-admission.kai.scheduler"
+FRACTION = "gpu-fraction"
+GPU_MEMORY = "gpu-memory"
+SHARED_CONFIGMAP = "runai/shared-gpu-configmap"
+GPU = "nvidia.com/gpu"
+_COUNTED = {
+    "persistentvolumeclaims": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
+    "services": ("services", "count/services"),
+    "configmaps": ("configmaps", "count/configmaps"),
+    "secrets": ("secrets", "count/secrets"),
+    "deployments": ("count/deployments.apps",),
+    "jobs": ("count/jobs.batch",),
+}
+
+
+class Admission:
+    """The admission chain of one cluster. `kai` says whether KAI's webhook is installed."""
+
+    def __init__(self, cluster: Cluster, *, kai: bool) -> None:
+        self._cluster = cluster
+        self._kai = kai
+
+    def __call__(self, verb: str, plural: str, obj: Obj) -> Obj:
+        """The object as it may be stored (changed in place: give a copy). Raises AdmissionDenied."""
+        if verb.upper() != "CREATE":
+            return obj
+        if plural == "pods":
+            complete_pod(obj, self._priority_of(obj))
+            if self._kai:
+                check_shares(obj)
+                self._mark_shared(obj)
+            self._pod_security(obj)
+        self._quota(plural, obj)
+        return obj
+
+    def _priority_of(self, pod: Obj) -> int:
+        name = pod["spec"].get("priorityClassName", "")
+        if not name:
+            return 0
+        if name in {"system-node-critical", "system-cluster-critical"}:
+            return 2000001000 if name == "system-node-critical" else 2000000000
+        found = self._cluster.get("priorityclasses", "", name)
+        if found is None:
+            raise AdmissionDenied(f'pods "{_name(pod)}" is forbidden: no PriorityClass with name {name} was found')
+        return int(found.get("value", 0))
+
+    def _mark_shared(self, pod: Obj) -> None:
+        notes = objects.notes(pod)
+        if (FRACTION in notes or GPU_MEMORY in notes) and SHARED_CONFIGMAP not in notes:
+            owner = objects.controller_of(pod)
+            base = owner["name"] if owner else _name(pod)
+            notes[SHARED_CONFIGMAP] = f"{base[:40]}-{self._cluster.suffix(7)}-shared-gpu"
+
+    def _pod_security(self, pod: Obj) -> None:
+        namespace = self._cluster.get("namespaces", "", pod["metadata"].get("namespace", ""))
+        wanted = objects.labels(namespace).get("pod-security.kubernetes.io/enforce", "") if namespace else ""
+        problems = security.violations(pod, wanted)
+        if problems:
+            raise AdmissionDenied(
+                f'pods "{_name(pod)}" is forbidden: violates PodSecurity "{wanted}:latest": {", ".join(problems)}'
+            )
+
+    def _quota(self, plural: str, obj: Obj) -> None:
+        namespace = obj["metadata"].get("namespace", "")
+        if not namespace:
+            return
+        asked = usage_of(plural, obj)
+        if not asked:
+            return
+        for quota in self._cluster.list("resourcequotas", namespace):
+            _within(quota, asked, plural, obj)
+
+
+def check_shares(pod: Obj) -> None:
+    """KAI's rules for GPU shares, with its own words. Raises AdmissionDenied."""
+    notes = objects.notes(pod)
+    shared = FRACTION in notes or GPU_MEMORY in notes
+    if not shared:
+        return
+    if _whole_gpus(pod):
+        _refuse("cannot have both GPU fraction request and whole GPU resource request/limit")
+    if FRACTION in notes and GPU_MEMORY in notes:
+        _refuse("cannot request both GPU and GPU memory")
+    if FRACTION in notes:
+        try:
+            fraction = float(notes[FRACTION])
+        except ValueError:
+            fraction = 0.0
+        if not 0 < fraction < 1:
+            _refuse("gpu-fraction annotation value must be a positive number smaller than 1.0")
+    elif not notes[GPU_MEMORY].isdigit() or int(notes[GPU_MEMORY]) <= 0:
+        _refuse("gpu-memory annotation value must be a positive integer greater than 0")
+
+
+def complete_pod(pod: Obj, priority: int) -> None:
+    """Add what the API server and its admission plugins add to every pod."""
+    spec = pod["spec"]
+    for field, value in (
+        ("restartPolicy", "Always"),
+        ("dnsPolicy", "ClusterFirst"),
+        ("schedulerName", "default-scheduler"),
+        ("serviceAccountName", "default"),
+        ("terminationGracePeriodSeconds", 30),
+        ("enableServiceLinks", True),
+        ("preemptionPolicy", "PreemptLowerPriority"),
+        ("priority", priority),
+        ("securityContext", {}),
+    ):
+        spec.setdefault(field, value)
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    tolerations = spec.setdefault("tolerations", [])
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(item.get("key") == key for item in tolerations):
+            tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        _complete_container(container)
+
+
+def _complete_container(container: Obj) -> None:
+    container.setdefault("resources", {})
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    image = str(container.get("image", ""))
+    tagged = ":" in image.rsplit("/", 1)[-1]
+    floating = not tagged or image.endswith(":latest")
+    container.setdefault("imagePullPolicy", "Always" if floating else "IfNotPresent")
+    resources = container["resources"]
+    for name, amount in (resources.get("limits") or {}).items():
+        resources.setdefault("requests", {}).setdefault(name, amount)
+
+
+def usage_of(plural: str, obj: Obj) -> dict[str, Fraction]:
+    """What one object counts against a ResourceQuota, by the quota's own names."""
+    if plural != "pods":
+        return {name: Fraction(1) for name in _COUNTED.get(plural, ())}
+    if obj.get("status", {}).get("phase") in objects.FINISHED:
+        return {}
+    used = {"pods": Fraction(1), "count/pods": Fraction(1)}
+    for name, amount in objects.requests(obj).items():
+        used[f"requests.{name}"] = amount
+        if name in {"cpu", "memory"}:
+            used[name] = amount
+    for container in obj["spec"].get("containers") or ():
+        for name, amount in ((container.get("resources") or {}).get("limits") or {}).items():
+            label = f"limits.{name}"
+            used[label] = used.get(label, Fraction(0)) + objects.number(amount)
+    return used
+
+
+def _within(quota: Obj, asked: dict[str, Fraction], plural: str, obj: Obj) -> None:
+    hard = quota["spec"].get("hard") or {}
+    used = quota.get("status", {}).get("used") or {}
+    missing = [
+        name for name in hard if name not in asked and plural == "pods" and name.split(".")[-1] in {"cpu", "memory"}
+    ]
+    if missing:
+        container = obj["spec"]["containers"][0]["name"]
+        listed = "; ".join(f"{name} for: {container}" for name in sorted(missing))
+        raise AdmissionDenied(
+            f'{plural} "{_name(obj)}" is forbidden: failed quota: {quota["metadata"]["name"]}: must specify {listed}'
+        )
+    over = [
+        name
+        for name in sorted(hard)
+        if name in asked and objects.number(used.get(name, 0)) + asked[name] > objects.number(hard[name])
+    ]
+    if not over:
+        return
+    requested = ",".join(f"{name}={quantities.spell(asked[name])}" for name in over)
+    already = ",".join(f"{name}={used.get(name, '0')}" for name in over)
+    limited = ",".join(f"{name}={hard[name]}" for name in over)
+    raise AdmissionDenied(
+        f'{plural} "{_name(obj)}" is forbidden: exceeded quota: {quota["metadata"]["name"]}, '
+        f"requested: {requested}, used: {already}, limited: {limited}"
+    )
+
+
+def _whole_gpus(pod: Obj) -> bool:
+    for container in (*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ())):
+        resources = container.get("resources") or {}
+        if GPU in (resources.get("limits") or {}) or GPU in (resources.get("requests") or {}):
+            return True
+    return False
+
+
+def _refuse(text: str) -> None:
+    raise AdmissionDenied(f'admission webhook "{WEBHOOK}" denied the request: {text}')
+
+
+def _name(obj: Obj) -> str:
+    meta = obj["metadata"]
+    return str(meta.get("name") or meta.get("generateName") or "")

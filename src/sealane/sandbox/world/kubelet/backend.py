@@ -1,0 +1,67 @@
+"""What the API server asks of a kubelet: logs, and a way to a pod's port (`sandbox.api.backends.PodBackend`)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator
+
+from sealane.sandbox.api.backends import NoLogs, NotListening
+from sealane.sandbox.world import objects
+from sealane.sandbox.world.kubelet.containers import Container
+from sealane.sandbox.world.kubelet.kubelet import Kubelet
+from sealane.sandbox.world.ports import Obj
+from sealane.sandbox.world.programs.messages import ASGIApp
+
+
+class Backend:
+    """The pods of one cluster."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        self._kubelet = kubelet
+
+    async def logs(
+        self,
+        pod: Obj,
+        *,
+        container: str,
+        follow: bool,
+        tail_lines: int | None,
+        previous: bool,
+        timestamps: bool,
+        since_seconds: int | None,
+    ) -> AsyncIterator[bytes]:
+        """The lines of a container's log. Raises NoLogs with the kubelet's words."""
+        found = self._container(pod, container)
+        log = found.previous if previous else found.log
+        name = pod["metadata"]["name"]
+        if log is None and previous:
+            raise NoLogs(f'previous terminated container "{found.name}" in pod "{name}" not found')
+        if log is None:
+            reason = found.waiting[0]
+            raise NoLogs(f'container "{found.name}" in pod "{name}" is waiting to start: {reason}')
+        now = self._kubelet.cluster.clock.now()
+        since = None if since_seconds is None else now - datetime.timedelta(seconds=since_seconds)
+        async for line in log.read(
+            follow=follow and not previous, tail_lines=tail_lines, timestamps=timestamps, since=since
+        ):
+            yield line
+
+    def proxy(self, pod: Obj, port: int) -> ASGIApp:
+        """What answers on that port. Raises NotListening."""
+        run = self._kubelet.runs.get(objects.uid(pod))
+        app = None if run is None else run.listeners.get(port)
+        if app is None:
+            address = pod.get("status", {}).get("podIP", "")
+            raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
+        return app
+
+    def _container(self, pod: Obj, name: str) -> Container:
+        run = self._kubelet.runs.get(objects.uid(pod))
+        names = [item["name"] for item in pod["spec"].get("containers") or ()]
+        wanted = name or (names[0] if names else "")
+        found = None if run is None else run.container(wanted)
+        if found is None:
+            raise NoLogs(
+                f'container "{wanted}" in pod "{pod["metadata"]["name"]}" is waiting to start: ContainerCreating'
+            )
+        return found

@@ -1,0 +1,301 @@
+"""The life of one pod on its node: volumes, images, init containers in order, then all main containers until the end.
+
+One task a pod. Every step is written to the API as the kubelet writes it (status, events), so that `kubectl get
+pods -w` shows `Init:0/1`, `PodInitializing`, `Running`, `Init:CrashLoopBackOff` … at the right moments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sealane.sandbox.world import objects
+from sealane.sandbox.world.cluster import Cluster
+from sealane.sandbox.world.kubelet import images, inputs, status
+from sealane.sandbox.world.kubelet.containers import Container, Killed
+from sealane.sandbox.world.kubelet.volumes import Volumes
+from sealane.sandbox.world.ollama.storage import ModelStore
+from sealane.sandbox.world.ports import Obj
+from sealane.sandbox.world.programs import ollama
+from sealane.sandbox.world.programs.base import Surroundings
+from sealane.sandbox.world.programs.messages import ASGIApp
+
+MANAGER = "kubelet"
+_PULL_AGAIN = 10.0
+
+
+class PodRun:
+    """A pod on a node. `listeners` maps ports to what answers there; `containers` are init ones first."""
+
+    def __init__(
+        self,
+        pod: Obj,
+        *,
+        cluster: Cluster,
+        images_: images.Images,
+        volumes: Volumes,
+        ip: str,
+        host_ip: str,
+    ) -> None:
+        self.pod = pod
+        self.listeners: dict[int, ASGIApp] = {}
+        self.containers = [
+            *(Container(spec, init=True) for spec in pod["spec"].get("initContainers") or ()),
+            *(Container(spec, init=False) for spec in pod["spec"].get("containers") or ()),
+        ]
+        self._cluster = cluster
+        self._images = images_
+        self._volumes = volumes
+        self._ip = ip
+        self._host_ip = host_ip
+        self._backing_off: set[str] = set()
+        self._warm = cluster.warm
+        self._own_stores: dict[str, ModelStore] = {}
+        if not any(item.init for item in self.containers):
+            for item in self.containers:
+                item.hold("ContainerCreating")
+
+    @property
+    def node(self) -> str:
+        return str(self.pod["spec"]["nodeName"])
+
+    def container(self, name: str) -> Container | None:
+        """The container of that name."""
+        return next((item for item in self.containers if item.name == name), None)
+
+    async def live(self) -> None:
+        """Until all containers have ended for good, or the task is cancelled."""
+        self._publish()
+        await self._until(self._volumes_ready)
+        for container in self.containers:
+            if container.init and not await self._initialise(container):
+                return
+        main = [item for item in self.containers if not item.init]
+        for item in main:
+            item.hold("PodInitializing" if len(main) < len(self.containers) else "ContainerCreating")
+        async with asyncio.TaskGroup() as group:
+            for item in main:
+                group.create_task(self._keep(item), name=f"container {item.name}")
+
+    def stopped(self) -> None:
+        """The pod is being ended: say so for every running container, and end them."""
+        for item in self.containers:
+            if item.running:
+                self._event("Killing", f"Stopping container {item.name}", item)
+                item.end(self._cluster.clock.now(), code=0)
+        self.listeners.clear()
+
+    async def _initialise(self, container: Container) -> bool:
+        """Run an init container until it succeeds; False when it may not be tried again."""
+        restart = self.pod["spec"].get("restartPolicy", "Always")
+        while True:
+            await self._start(container)
+            code = await self._program(container)
+            self._publish()
+            if code == 0:
+                return True
+            if restart == "Never":
+                return False
+            await self._back_off(container)
+
+    async def _keep(self, container: Container) -> None:
+        """Run a main container, again and again as the restart policy says."""
+        restart = self.pod["spec"].get("restartPolicy", "Always")
+        while True:
+            await self._start(container)
+            code = await self._program(container)
+            self._publish()
+            if restart == "Never" or (restart == "OnFailure" and code == 0):
+                return
+            await self._back_off(container)
+
+    async def _back_off(self, container: Container) -> None:
+        seconds = container.back_off()
+        if not seconds:
+            await self._pause(1.0)
+            return
+        namespace, name = objects.key(self.pod)
+        text = f"back-off {_spoken(seconds)} restarting failed container={container.name} pod={name}_{namespace}"
+        container.hold("CrashLoopBackOff", f"{text}({objects.uid(self.pod)})")
+        self._backing_off.add(container.name)
+        self._publish()
+        said = f"Back-off restarting failed container {container.name} in pod {name}_{namespace}"
+        self._event("BackOff", f"{said}({objects.uid(self.pod)})", container, warning=True)
+        await self._cluster.clock.sleep(seconds)
+        self._backing_off.discard(container.name)
+
+    async def _start(self, container: Container) -> None:
+        """Image, configuration, and the container's process."""
+        await self._image(container)
+        await self._until(lambda: self._configuration_ready(container))
+        await self._pause(0.3)
+        container.start(self._cluster.clock.now())
+        self._event("Created", f"Created container: {container.name}", container)
+        self._event("Started", f"Started container {container.name}", container)
+        self._publish()
+
+    async def _program(self, container: Container) -> int:
+        """Run the container's program to its end, and note how it ended."""
+        log = container.log
+        assert log is not None  # noqa: S101 - it was started
+        clock = self._cluster.clock
+
+        def be_ready() -> None:
+            if not container.init and not self._probed(container):
+                container.ready = True
+                self._publish()
+
+        around = Surroundings(
+            clock=clock,
+            pod=self.pod,
+            container=container.spec,
+            environment=inputs.environment(self._cluster, self.pod, container.spec),
+            say=lambda text: log.write(clock.now(), text),
+            listen=self.listeners.__setitem__,
+            be_ready=be_ready,
+            store_at=lambda path: self._store(container, path),
+            gpu_memory=inputs.gpu_memory(self._cluster, self.pod),
+            gpu_name=inputs.gpu_name(self._cluster, self.pod),
+            memory_limit=inputs.memory_limit(container.spec),
+            warm=self._warm,
+        )
+        program = ollama.of(container.spec, init=container.init)
+        code, reason = 0, ""
+        try:
+            async with asyncio.TaskGroup() as group:
+                probing = group.create_task(self._probe(container), name=f"probe {container.name}")
+                code = await _guarded(lambda: program(around))
+                probing.cancel()
+        except* Killed as killed:
+            first = killed.exceptions[0]
+            code, reason = (first.code, first.reason) if isinstance(first, Killed) else (137, "Error")
+        container.end(clock.now(), code=code, reason=reason)
+        if not any(item.running for item in self.containers):
+            self.listeners.clear()
+        return code
+
+    def _probed(self, container: Container) -> bool:
+        return bool(container.spec.get("readinessProbe")) and not self._warm
+
+    async def _probe(self, container: Container) -> None:
+        """Readiness by probe: after its delay, as soon as the container's port answers."""
+        probe = container.spec.get("readinessProbe")
+        if container.init or not probe or self._warm:
+            return
+        await self._cluster.clock.sleep(float(probe.get("initialDelaySeconds", 0)))
+        while not self.listeners:
+            await self._cluster.clock.sleep(min(1.0, float(probe.get("periodSeconds", 10))))
+        container.ready = True
+        self._publish()
+
+    def _store(self, container: Container, path: str) -> ModelStore:
+        found = self._volumes.store(self.pod, container.spec, path)
+        if found is not None:
+            return found
+        return self._own_stores.setdefault(f"{container.name}/{container.serial}", ModelStore())
+
+    async def _image(self, container: Container) -> None:
+        image, node = container.image, self.node
+        while True:
+            async with self._images.lock(node, image):
+                if self._warm or (self._images.has(node, image) and images.exists(image)):
+                    self._images.add(node, image)
+                    text = f'Container image "{image}" already present on machine'
+                    self._event("Pulled", text, container)
+                    return
+                if await self._pull(container):
+                    return
+            self._event("Failed", "Error: ImagePullBackOff", container, warning=True)
+            container.hold("ImagePullBackOff", f'Back-off pulling image "{image}"')
+            self._backing_off.add(container.name)
+            self._publish()
+            await self._cluster.clock.sleep(_PULL_AGAIN)
+            self._backing_off.discard(container.name)
+
+    async def _pull(self, container: Container) -> bool:
+        image = container.image
+        self._event("Pulling", f'Pulling image "{image}"', container)
+        seconds = images.seconds(image) if images.exists(image) else 1.5
+        await self._pause(seconds)
+        if images.exists(image):
+            self._images.add(self.node, image)
+            took = f"{seconds:.3f}s"
+            text = (
+                f'Successfully pulled image "{image}" in {took} ({took} including waiting). '
+                f"Image size: {images.size(image)} bytes."
+            )
+            self._event("Pulled", text, container)
+            return True
+        full = images.full_name(image)
+        why = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
+        self._event("Failed", f'Failed to pull image "{image}": {why}', container, warning=True)
+        self._event("Failed", "Error: ErrImagePull", container, warning=True)
+        self._event("BackOff", f'Back-off pulling image "{image}"', container)
+        container.hold("ErrImagePull", why)
+        self._backing_off.add(container.name)
+        self._publish()
+        await self._pause(1.5)
+        self._backing_off.discard(container.name)
+        return False
+
+    def _volumes_ready(self) -> bool:
+        problem = inputs.volume_problem(self._cluster, self.pod)
+        if problem.startswith("MountVolume"):
+            self._cluster.event(self.pod, "FailedMount", problem, type="Warning", component=MANAGER, host=self.node)
+        return not problem
+
+    def _configuration_ready(self, container: Container) -> bool:
+        problem = inputs.configuration_problem(self._cluster, self.pod, container.spec)
+        if problem:
+            container.hold("CreateContainerConfigError", problem)
+            self._event("Failed", f"Error: {problem}", container, warning=True)
+            self._publish()
+        return not problem
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        """Look again and again; pods wait for volumes and configuration without a limit, as on a real node."""
+        while not ready():
+            await self._cluster.clock.sleep(0.5)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._cluster.clock.sleep(0 if self._warm else seconds)
+
+    def _publish(self) -> None:
+        now = self._cluster.clock.stamp()
+
+        def change(obj: Obj) -> None:
+            status.write(
+                obj,
+                containers=self.containers,
+                backing_off=frozenset(self._backing_off),
+                ip=self._ip,
+                host_ip=self._host_ip,
+                now=now,
+            )
+
+        namespace, name = objects.key(self.pod)
+        current = self._cluster.get("pods", namespace, name)
+        if current is not None and objects.uid(current) == objects.uid(self.pod):
+            self._cluster.change("pods", namespace, name, change, manager=MANAGER, subresource="status")
+
+    def _event(self, reason: str, message: str, container: Container, *, warning: bool = False) -> None:
+        part = "initContainers" if container.init else "containers"
+        self._cluster.event(
+            self.pod,
+            reason,
+            message,
+            type="Warning" if warning else "Normal",
+            component=MANAGER,
+            host=self.node,
+            field_path=f"spec.{part}{{{container.name}}}",
+        )
+
+
+async def _guarded(program: Callable[[], Awaitable[int]]) -> int:
+    """The program's exit code; an error of the simulation itself ends the container with 1, as a crash would."""
+    return await program()
+
+
+def _spoken(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,385 @@
+"""What the three clusters hold when they are new: nodes, rights, KAI, queues, workloads, models that already run.
+
+Read from `data/*.yaml`; nothing is seeded into a cluster that has nodes already (a sandbox that was stopped and is
+started again). Every node says that it is simulated. Hosted models are made in `modelseeds`.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from typing import Any
+
+import yaml
+
+from sealane.sandbox.api.kinds import Kind
+from sealane.sandbox.world import modelseeds, objects
+from sealane.sandbox.world.cluster import Cluster
+from sealane.sandbox.world.ports import Obj
+
+SIMULATED = "sandbox.sealane.dev/simulated"
+CLUSTERS = ("harbor-eu", "atlas-us", "bench")
+_SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
+_VERSION = "v1.34.1"
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def data(name: str) -> dict[str, Any]:
+    """One data file of the package."""
+    text = importlib.resources.files("sealane.sandbox.world").joinpath(f"data/{name}.yaml").read_text("utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def plant(cluster: Cluster, plan: dict[str, Any]) -> bool:
+    """Fill a new cluster; False, and nothing done, where there are nodes already."""
+    if plan["kai"]:
+        _serve_kai(cluster)
+    if cluster.list("nodes"):
+        return False
+    for name in _SYSTEM:
+        _namespace(cluster, {"name": name})
+    for entry in plan["namespaces"]:
+        _namespace(cluster, entry)
+    _rights(cluster)
+    for number, entry in enumerate(plan["nodes"], start=1):
+        _node(cluster, entry, plan, number)
+    _put(cluster, "storageclasses", _storage_class())
+    for entry in plan.get("quotas", ()):
+        body = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": entry["hard"]}}
+        _put(cluster, "resourcequotas", body | {"metadata": {"name": entry["name"], "namespace": entry["namespace"]}})
+    _system_workloads(cluster)
+    if plan["kai"]:
+        _kai(cluster, plan)
+    _workloads(cluster, plan)
+    return True
+
+
+def _workloads(cluster: Cluster, plan: dict[str, Any]) -> None:
+    for entry in plan["models"]:
+        for plural, body in modelseeds.manifests(entry, kai=plan["kai"]):
+            _put(cluster, plural, body, manager="sealane")
+    for entry in plan["deployments"]:
+        _deployment(cluster, entry)
+    for entry in plan["jobs"]:
+        if not entry.get("late"):
+            _put(cluster, "jobs", _job(entry))
+
+
+def plant_late(cluster: Cluster, plan: dict[str, Any]) -> None:
+    """What must come after all else runs: the job that finds its queue full."""
+    for entry in plan["jobs"]:
+        if entry.get("late"):
+            _put(cluster, "jobs", _job(entry))
+
+
+def _put(cluster: Cluster, plural: str, body: Obj, *, manager: str = "kubectl-client-side-apply") -> Obj:
+    """Create unless it is there; a status in the body is written apart, as the API demands."""
+    namespace, name = objects.key(body)
+    if cluster.get(plural, namespace, name) is None:
+        cluster.create(plural, body, manager=manager)
+    status = body.get("status")
+    if status:
+
+        def change(obj: Obj) -> None:
+            obj["status"] = status
+
+        cluster.change(plural, namespace, name, change, manager=manager, subresource="status")
+    return cluster.get(plural, namespace, name) or body
+
+
+def _namespace(cluster: Cluster, entry: dict[str, Any]) -> None:
+    labels = {"kubernetes.io/metadata.name": entry["name"]}
+    if entry.get("enforce"):
+        labels |= {f"pod-security.kubernetes.io/{mode}": entry["enforce"] for mode in ("enforce", "warn")}
+    _put(
+        cluster,
+        "namespaces",
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": entry["name"], "labels": labels},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        },
+    )
+
+
+def _node(cluster: Cluster, entry: dict[str, Any], plan: dict[str, Any], number: int) -> None:
+    name = entry["name"]
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "topology.kubernetes.io/region": plan["region"],
+        "topology.kubernetes.io/zone": plan["zone"],
+        SIMULATED: "true",
+    }
+    capacity = {"cpu": entry["cpu"], "memory": entry["memory"], "pods": "110", "ephemeral-storage": "500Gi"}
+    if entry.get("gpus"):
+        capacity["nvidia.com/gpu"] = str(entry["gpus"])
+        labels |= {
+            "nvidia.com/gpu.present": "true",
+            "nvidia.com/gpu.count": str(entry["gpus"]),
+            "nvidia.com/gpu.memory": str(entry["gpu_mib"]),
+            "nvidia.com/gpu.product": entry["product"],
+        }
+    now = cluster.clock.stamp()
+    words = {"Ready": ("True", "KubeletReady", "kubelet is posting ready status")}
+    for pressure in ("Memory", "Disk", "PID"):
+        text = f"kubelet has no {pressure.lower()} pressure"
+        words[f"{pressure}Pressure"] = ("False", f"KubeletHasNo{pressure}Pressure", text)
+    conditions = [
+        {"type": kind, "status": status, "reason": reason, "message": text,
+         "lastHeartbeatTime": now, "lastTransitionTime": now}
+        for kind, (status, reason, text) in words.items()
+    ]  # fmt: skip
+    address = f"{plan['address']}.0.{number}"
+    body: Obj = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {SIMULATED: f"Sealane sandbox, {plan['city']}"}},
+        "spec": {"podCIDR": f"{plan['address']}.{number}.0/24", "providerID": f"simulated://{cluster.name}/{name}"},
+        "status": {
+            "capacity": capacity,
+            "allocatable": capacity,
+            "conditions": conditions,
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": {
+                "kubeletVersion": _VERSION,
+                "kubeProxyVersion": "",
+                "osImage": "Sealane sandbox (simulated)",
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "kernelVersion": "simulated",
+                "containerRuntimeVersion": "simulated://1",
+                "machineID": name,
+                "systemUUID": name,
+                "bootID": name,
+            },
+        },
+    }
+    _put(cluster, "nodes", body, manager="kubelet")
+
+
+def _storage_class() -> Obj:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "csi.sandbox.sealane.dev",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+    }
+
+
+def _rights(cluster: Cluster) -> None:
+    roles = data("roles")
+    for name, rules in roles["cluster_roles"].items():
+        body = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+        _put(cluster, "clusterroles", body)
+    for entry in roles["cluster_bindings"]:
+        _put(cluster, "clusterrolebindings", _binding(entry, "ClusterRoleBinding"))
+    for entry in roles["bindings"]:
+        if cluster.get("namespaces", "", entry["namespace"]) is not None:
+            _put(cluster, "rolebindings", _binding(entry, "RoleBinding"))
+
+
+def _binding(entry: dict[str, Any], kind: str) -> Obj:
+    who = ("Group", entry["group"]) if "group" in entry else ("User", entry["user"])
+    meta = {"name": entry["name"], **({"namespace": entry["namespace"]} if "namespace" in entry else {})}
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": kind,
+        "metadata": meta,
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": entry["role"]},
+        "subjects": [{"apiGroup": _RBAC, "kind": who[0], "name": who[1]}],
+    }
+
+
+def _serve_kai(cluster: Cluster) -> None:
+    """KAI's CRDs; their kinds are served from now on, also where the API side does not read CRDs by itself."""
+    for entry in data("kai")["crds"]:
+        name = f"{entry['plural']}.{entry['group']}"
+        if cluster.get("customresourcedefinitions", "", name) is None:
+            _put(cluster, "customresourcedefinitions", _crd(entry, cluster.clock.stamp()))
+        registry = getattr(cluster.store, "kinds", None)
+        if registry is not None and registry.find(entry["group"], entry["plural"]) is None:
+            registry.add(
+                Kind(
+                    entry["group"], entry["version"], entry["plural"], entry["kind"],
+                    namespaced=entry["scope"] == "Namespaced", singular=entry["singular"],
+                    short_names=tuple(entry["short"]), subresources=("status",), custom=True,
+                )
+            )  # fmt: skip
+
+
+def _crd(entry: dict[str, Any], now: str) -> Obj:
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": entry["version"],
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": entry["columns"],
+    }
+    names = {
+        "plural": entry["plural"],
+        "singular": entry["singular"],
+        "kind": entry["kind"],
+        "listKind": f"{entry['kind']}List",
+        "shortNames": entry["short"],
+    }
+    conditions = [
+        {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
+        {"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
+         "message": "the initial names have been accepted"},
+    ]  # fmt: skip
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{entry['plural']}.{entry['group']}"},
+        "spec": {
+            "group": entry["group"],
+            "scope": entry["scope"],
+            "names": names,
+            "versions": [version],
+            "conversion": {"strategy": "None"},
+        },
+        "status": {
+            "acceptedNames": names,
+            "storedVersions": [entry["version"]],
+            "conditions": [condition | {"lastTransitionTime": now} for condition in conditions],
+        },
+    }
+
+
+def _kai(cluster: Cluster, plan: dict[str, Any]) -> None:
+    kai = data("kai")
+    for name in kai["namespaces"]:
+        _namespace(cluster, {"name": name})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    meta = {"name": "kai-resource-reservation", "namespace": "kai-resource-reservation"}
+    _put(cluster, "serviceaccounts", account | {"metadata": meta})
+    for name, value in kai["priority_classes"].items():
+        body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        _put(cluster, "priorityclasses", body | {"value": value, "globalDefault": False})
+    config = {"apiVersion": "kai.scheduler/v1", "kind": "Config", "metadata": {"name": "kai-config"}}
+    _put(cluster, "configs", config | {"spec": {"namespace": "kai-scheduler", "admission": {"gpuSharing": True}}})
+    shard = {"apiVersion": "kai.scheduler/v1", "kind": "SchedulingShard", "metadata": {"name": "default"}}
+    _put(cluster, "schedulingshards", shard | {"spec": {"placementStrategy": {"gpu": "binpack", "cpu": "binpack"}}})
+    for program, arguments in kai["programs"].items():
+        name = kai["names"].get(program, program)
+        image = f"{kai['image']}/{program}:{kai['version']}"
+        entry = {"name": name, "namespace": "kai-scheduler", "image": image, "cpu": "50m", "memory": "128Mi"}
+        _deployment(cluster, entry | {"args": arguments, "managed_by": "Helm"})
+    for entry in plan["queues"]:
+        _put(cluster, "queues", _queue(entry))
+
+
+def _queue(entry: dict[str, Any]) -> Obj:
+    free = {"quota": -1, "limit": -1, "overQuotaWeight": 1}
+    gpu = {"quota": entry["quota"], "limit": entry["limit"], "overQuotaWeight": entry["weight"]}
+    spec: Obj = {"resources": {"gpu": gpu, "cpu": free, "memory": dict(free)}}
+    if entry.get("parent"):
+        spec["parentQueue"] = entry["parent"]
+    body = {"apiVersion": "scheduling.run.ai/v2", "kind": "Queue", "metadata": {"name": entry["name"]}}
+    return body | {"spec": spec}
+
+
+def _system_workloads(cluster: Cluster) -> None:
+    images = {"coredns": "coredns/coredns:v1.12.1", "csi-provisioner": "sig-storage/csi-provisioner:v5.3.0"}
+    for name, image in images.items():
+        entry = {"name": name, "namespace": "kube-system", "image": f"registry.k8s.io/{image}"}
+        extra: dict[str, Any] = {"replicas": 2, "port": 53} if name == "coredns" else {}
+        _deployment(cluster, entry | {"cpu": "100m", "memory": "70Mi"} | extra)
+    labels = {"k8s-app": "kube-proxy"}
+    container = {"name": "kube-proxy", "image": f"registry.k8s.io/kube-proxy:{_VERSION}"}
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [container], "hostNetwork": True, "tolerations": [{"operator": "Exists"}]},
+        },
+    }
+    meta = {"name": "kube-proxy", "namespace": "kube-system", "labels": labels}
+    _put(cluster, "daemonsets", {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": meta, "spec": spec})
+
+
+def _deployment(cluster: Cluster, entry: dict[str, Any]) -> None:
+    name, namespace = entry["name"], entry["namespace"]
+    labels = {"app.kubernetes.io/name": name}
+    if entry.get("managed_by"):
+        labels["app.kubernetes.io/managed-by"] = entry["managed_by"]
+    selector = {"app.kubernetes.io/name": name}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels | _queue_labels(entry)},
+        "spec": {
+            "replicas": entry.get("replicas", 1),
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": labels | _queue_labels(entry)},
+                "spec": _pod(entry, restart="Always"),
+            },
+        },
+    }
+    _put(cluster, "deployments", body)
+    if entry.get("port"):
+        port = {"name": "http", "port": 80, "targetPort": entry["port"], "protocol": "TCP"}
+        meta = {"name": name, "namespace": namespace, "labels": labels}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": meta}
+        _put(cluster, "services", service | {"spec": {"selector": selector, "ports": [port], "type": "ClusterIP"}})
+
+
+def _job(entry: dict[str, Any]) -> Obj:
+    count = entry["pods"]
+    notes = {"sandbox.sealane.dev/runs-for": str(entry.get("runs_for", 31_536_000))}
+    gang = {"kai.scheduler/batch-min-member": str(count)} if entry.get("gang") else {}
+    labels = {"app.kubernetes.io/name": entry["name"]} | _queue_labels(entry)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": entry["name"],
+            "namespace": entry["namespace"],
+            "labels": labels,
+            "annotations": gang,
+        },
+        "spec": {
+            "parallelism": count,
+            "completions": count,
+            "template": {
+                "metadata": {"labels": dict(labels), "annotations": notes},
+                "spec": _pod(entry, restart="Never"),
+            },
+        },
+    }
+
+
+def _queue_labels(entry: dict[str, Any]) -> dict[str, str]:
+    labels = {"kai.scheduler/queue": entry["queue"]} if entry.get("queue") else {}
+    return labels | ({"priorityClassName": entry["priority"]} if entry.get("priority") else {})
+
+
+def _pod(entry: dict[str, Any], *, restart: str) -> Obj:
+    resources: Obj = {"requests": {"cpu": entry["cpu"], "memory": entry["memory"]}}
+    if entry.get("gpus"):
+        resources["limits"] = {"nvidia.com/gpu": str(entry["gpus"])}
+    container: Obj = {"name": entry["name"], "image": entry["image"], "resources": resources}
+    if entry.get("port"):
+        container["ports"] = [{"name": "http", "containerPort": entry["port"]}]
+    if entry.get("args"):
+        container["args"] = entry["args"]
+    spec: Obj = {"containers": [container], "restartPolicy": restart}
+    if entry.get("queue"):
+        spec["schedulerName"] = "kai-scheduler"
+    if entry.get("node"):
+        spec["nodeSelector"] = {"kubernetes.io/hostname": entry["node"]}
+    return spec
