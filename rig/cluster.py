@@ -158,7 +158,12 @@ class Rig:
         self.internet = Authority(self.home / "internet", name="rig-internet-ca")
         (self.home / "internet.crt").write_bytes(self.internet.certificate.read_bytes())
         self.registry = Registry(
-            host=namespace.GATEWAY, authority=self.internet, names=namespace.INTERNET_NAMES, folder=self.home / "models"
+            host=namespace.GATEWAY,
+            storage_host=namespace.STORAGE,
+            bind="0.0.0.0",
+            authority=self.internet,
+            names=namespace.INTERNET_NAMES,
+            folder=self.home / "models",
         )
         self.clusters = [
             Cluster(

@@ -23,6 +23,7 @@ from sealane.lib.errors import NextStep
 
 BRIDGE = "rig0"
 GATEWAY = "10.200.0.1"
+STORAGE = "10.200.0.2"  # where the registry's redirects lead: another host, as at the public registry
 INTERNET_NAMES = ("registry.ollama.ai",)
 _MARK = "SEALANE_RIG_NAMESPACE"
 _HOME = "SEALANE_RIG_HOME"
@@ -73,6 +74,7 @@ def set_up() -> Path:
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "add", BRIDGE, "type", "bridge")
     _run("ip", "addr", "add", f"{GATEWAY}/16", "dev", BRIDGE)
+    _run("ip", "addr", "add", f"{STORAGE}/32", "dev", BRIDGE)
     _run("ip", "link", "set", BRIDGE, "up")
     home = Path(tempfile.mkdtemp(prefix="sealane-rig-"))
     hosts = home / "hosts"

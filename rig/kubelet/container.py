@@ -27,6 +27,7 @@ class Container:
     started: bool = False
     logs: list[Log] = field(default_factory=list)
     began: str = ""
+    _ended: JsonObject = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -45,12 +46,14 @@ class Container:
         return bool(self.began)
 
     def wait(self, reason: str, message: str = "") -> None:
-        """Not running, for a reason."""
+        """Not running, for a reason; how it ended last, if it did, becomes the past."""
+        self.last = self._ended
         self.state = {"waiting": {"reason": reason, "message": message} if message else {"reason": reason}}
         self.ready = self.started = False
 
     def run(self) -> None:
         """Its process has been started."""
+        self.last = self._ended
         self.began = stamp()
         self.state = {"running": {"startedAt": self.began}}
 
@@ -59,14 +62,12 @@ class Container:
         code = 128 - code if code < 0 else code
         reason = "Completed" if code == 0 else "Error"
         ended = {"exitCode": code, "reason": reason, "startedAt": self.began, "finishedAt": stamp()}
-        self.state = {"terminated": ended}
-        self.last = self.state
+        self.state = self._ended = {"terminated": ended}
         self.ready = self.started = False
 
     def status(self, uid: str) -> JsonObject:
         """Its entry of containerStatuses."""
         image = self.spec["image"]
-        last = self.last if self.restarts else {}
         return {
             "name": self.name,
             "image": image,
@@ -76,7 +77,7 @@ class Container:
             "started": self.started,
             "restartCount": self.restarts,
             "state": self.state,
-            "lastState": last,
+            "lastState": self.last,
         }
 
 

@@ -9,9 +9,10 @@ import pytest
 from rig_manifests import Deployed, init_state, is_ready, lines
 
 from rig.api import JsonObject
+from rig.behaviour import Behaviour
 from rig.cluster import Rig
 from rig.processes import wait_until
-from rig.registry import Behaviour, Registry
+from rig.registry import Registry
 
 pytestmark = pytest.mark.rig
 
@@ -64,7 +65,7 @@ def test_streams_arrive_through_the_api_server_piece_by_piece_and_end_with_the_c
         events = [line.removeprefix(b"data: ") for line in answer.read().splitlines() if line]
     assert events[-1] == b"[DONE]"
     assert json.loads(events[-2])["usage"]["completion_tokens"] == 16
-    assert len(events) > 10
+    assert len(events) > 5
 
 
 def test_an_embedding_model_embeds_and_a_code_model_fills_in_the_middle(deploy: Deploy) -> None:
@@ -95,11 +96,10 @@ def test_a_slow_pull_tells_its_progress_in_bytes_through_the_pod_proxy_while_the
     pod = model.wait("pulls", lambda pod: "running" in init_state(pod) and pod["status"].get("podIP"))
     wait_until("the pod's first server", lambda: model.ask(pod, "/api/version"))
     wait_until("the download", lambda: any("/storage/library/slow-chat/" in r for r in registry.requests))
-    told = lines(model.stream(pod, "/api/pull", {"model": "slow-chat"}))
+    told = lines(model.stream(pod, "/api/pull", {"model": "slow-chat"}))  # cut when the first server goes
     sizes = [t["completed"] for t in told if t.get("total", 0) > 1_000_000 and "completed" in t]
     assert len(set(sizes)) > 10
     assert sizes == sorted(sizes)
-    assert told[-1] == {"status": "success"}
     assert model.ready_pod()["status"]["phase"] == "Running"
 
 
