@@ -146,6 +146,12 @@ def test_without_the_right_to_ask_the_engine_ready_is_all_that_is_known() -> Non
     assert "pods/proxy" in sentence
 
 
+def test_a_stored_model_that_nobody_loads_answers_with_a_slow_first_request() -> None:
+    name, sentence = stage(pods=[h.answering()], engines={"qwen-1-a": EngineFacts(stored=True)})
+    assert name == "Answering"
+    assert "the first request loads it" in sentence
+
+
 def test_a_model_larger_than_memory_fails_with_both_numbers() -> None:
     said = "model requires more system memory (9.3 GiB) than is available (7.6 GiB)"
     name, sentence = stage(pods=[h.answering()], engines={"qwen-1-a": EngineFacts(error=said)})
@@ -267,6 +273,7 @@ STATES = st.sampled_from([None, h.RUNNING, h.DONE, h.CREATING, h.crashed(), h.wa
         EngineFacts,
         loaded=st.booleans(),
         closed=st.booleans(),
+        stored=st.booleans(),
         error=st.sampled_from(["", "model not found", "strange"]),
         pull=st.one_of(
             st.none(), st.builds(Pull, done=st.integers(0, 9), total=st.integers(0, 9), status=st.just("pulling"))
@@ -288,4 +295,4 @@ def test_any_snapshot_has_one_stage_and_one_finished_sentence(**parts: Any) -> N
     assert found.sentence.endswith(".")
     assert not found.sentence.endswith("..")
     assert found.progress is None or 0.0 <= found.progress <= 1.0
-    assert found.stage != "Answering" or (facts.loaded or facts.closed)
+    assert found.stage != "Answering" or (facts.loaded or facts.closed or facts.stored)

@@ -257,10 +257,12 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine in one pod told Sealane. `closed`: Sealane lacks the right to ask it (`pods/proxy`)."""
+    """What the engine in one pod told Sealane. `loaded`: the model is in memory; `stored`: it is on the volume and
+    nobody loads it now, so the first request will. `closed`: Sealane lacks the right to ask it (`pods/proxy`)."""
 
     pull: Pull | None = None
     loaded: bool = False
+    stored: bool = False
     error: str = ""
     closed: bool = False
 

@@ -195,6 +195,9 @@ def _engine(snapshot: Snapshot, pod: PodView, engine: ContainerStatus, facts: En
             f"{pod.metadata.name} is ready; you may not ask its engine (no right to pods/proxy), so that is all known."
         )
         return Stage(stage="Answering", sentence=told, progress=1.0)
+    if facts.stored:
+        told = f"{snapshot.model} answers on {pod.spec.node_name}; the first request loads it into memory."
+        return Stage(stage="Answering", sentence=told, progress=1.0)
     return Stage(stage="Loading", sentence=f"{pod.spec.node_name} loads {snapshot.model} into memory.")
 
 
