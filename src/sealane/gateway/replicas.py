@@ -49,12 +49,9 @@ class FleetReplicas:
 
     @property
     def ready(self) -> bool:
-        """Whether every cluster has been read once, or has said why it cannot be."""
-        return all(
-            not cluster.state.answers or cluster.freshness(PODS).state != "loading"
-            for cluster in self._fleet.clusters.values()
-            if cluster.state.state != "connecting"
-        ) and any(cluster.state.state != "connecting" for cluster in self._fleet.clusters.values())
+        """Whether any cluster has been read, or has said why it cannot be: a slow one holds up none of the others."""
+        clusters = self._fleet.clusters.values()
+        return not clusters or any(_settled(cluster) for cluster in clusters)
 
     def reach(self, replica: Replica) -> Upstream:
         """See ReplicaSource."""
@@ -99,6 +96,12 @@ class FleetReplicas:
         routes = routes_of(replicas, waiting=waiting)
         if routes != self.routes:
             self.routes = routes
+
+
+def _settled(cluster: Cluster) -> bool:
+    if cluster.state.state == "connecting":
+        return False
+    return not cluster.state.answers or cluster.freshness(PODS).state != "loading"
 
 
 def _ready_pods(
