@@ -74,7 +74,8 @@ def merged(kind: Kind, old: Obj, asked: Obj, *, subresource: str) -> Obj:
         _take(meta, old["metadata"], key)
     meta["name"] = old["metadata"]["name"]
     meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-    _take(meta, clone(old["metadata"]), "managedFields")
+    if not asked.get("metadata", {}).get("managedFields"):
+        _take(meta, clone(old["metadata"]), "managedFields")
     return new
 
 

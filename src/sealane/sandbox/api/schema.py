@@ -90,6 +90,9 @@ def builtin() -> Schemas:
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         if file.name.endswith(".schema"):
             _read(file.read_text(encoding="utf-8"), schemas)
+    for node in schemas.types.values():
+        for field in node.fields.values():
+            _settle(field, schemas)
     return schemas
 
 
@@ -162,6 +165,14 @@ def _read(text: str, schemas: Schemas) -> None:
         owner.fields[found["name"]] = _field(found["rest"].split(), found["about"].strip(), schemas)
         if found["required"]:
             owner.required.add(found["name"])
+
+
+def _settle(node: Node, schemas: Schemas) -> None:
+    """A field may name a type that is described further down: whether that is atomic is known only now."""
+    if node.name:
+        node.atomic = node.atomic or schemas.types[node.name].atomic
+    if node.item is not None:
+        _settle(node.item, schemas)
 
 
 def _open(name: str, about: str, gvk: tuple[str, str, str] | None, schemas: Schemas) -> Node:

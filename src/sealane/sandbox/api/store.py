@@ -238,6 +238,13 @@ class Store:
         now = self.get(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         return now is None or now["metadata"]["uid"] != obj["metadata"]["uid"]
 
+    def wake(self) -> None:
+        """Let everyone who waits for a change look again."""
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
     def compact(self) -> None:
         """Forget all history: older revisions are Expired from now on."""
         self._log.clear()
@@ -322,10 +329,7 @@ class Store:
             self._oldest += self._history
         for listener in self.listeners:
             listener(event)
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        self.wake()
         return new
 
     def _as_added(self, keys: Collection[Key]) -> Events:

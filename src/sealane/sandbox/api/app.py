@@ -1,0 +1,225 @@
+"""The API server of one simulated cluster as an ASGI application: who asks, may they, and who answers.
+
+The order is a real server's: faults that a test switched on, authentication, impersonation, authorisation, then the
+request itself. Nothing leaves here but a `Status` when something fails.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import msgspec
+
+from sealane.sandbox.api import (
+    crds,
+    discovery,
+    errors,
+    eviction,
+    openapi,
+    pods,
+    rbac,
+    reading,
+    reviews,
+    routes,
+    scaling,
+)
+from sealane.sandbox.api.backends import PodBackend
+from sealane.sandbox.api.errors import StatusError
+from sealane.sandbox.api.faults import Faults
+from sealane.sandbox.api.rbac import Ask
+from sealane.sandbox.api.routes import Target
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.users import Users
+from sealane.sandbox.api.wire import (
+    ANONYMOUS,
+    Answer,
+    Receive,
+    Reply,
+    Request,
+    Scope,
+    Send,
+    User,
+    answer,
+    as_json,
+)
+from sealane.sandbox.api.writing import Admit, Writer
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = {
+    "major": "1",
+    "minor": "34",
+    "gitVersion": "v1.34.1+sealane-sandbox",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "none",
+    "compiler": "none",
+    "platform": "sealane/sandbox",
+}
+_OPEN: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+_DISCOVERY: Final = ("/api", "/apis", "/openapi")
+FAULTS_PATH: Final = "/sealane-sandbox/faults"
+
+
+class ApiServer:
+    """See the module. `admit` is the cluster's admission, `backend` what stands behind its pods."""
+
+    def __init__(
+        self, name: str, store: Store, *, users: Users, backend: PodBackend, admit: Admit, faults: Faults
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.backend = backend
+        self.faults = faults
+        self._users = users
+        self._shapes = crds.Shapes(store)
+        self._writer = Writer(store, shape_of=self._shapes.of, admit=admit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            reply = await self._answer(request)
+        except StatusError as error:
+            headers = (("retry-after", str(error.retry_after)),) if error.retry_after is not None else ()
+            reply = msgspec.structs.replace(as_json(error.status(), error.code), headers=headers)
+        except Exception as error:
+            log.exception("%s: %s %s failed", self.name, request.method, request.path)
+            failure = StatusError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
+            reply = as_json(failure.status(), 500)
+        await answer(reply, request, send)
+
+    async def _answer(self, request: Request) -> Answer:
+        path = request.path.rstrip("/") or "/"
+        is_faults = path == FAULTS_PATH or path.startswith(FAULTS_PATH + "/")
+        if not is_faults:
+            await self.faults.meet(request.path)
+        request.user = self._impersonated(request, self._users.authenticate(request))
+        if path in _OPEN or path.startswith(("/healthz/", "/livez/", "/readyz/")):
+            return (
+                as_json(VERSION) if path == "/version" else Reply(200, b"ok", content_type="text/plain; charset=utf-8")
+            )
+        if is_faults:
+            self._allow(request.user, Ask(verb=request.method.lower(), path=path))
+            return await self.faults.control(request, path.removeprefix(FAULTS_PATH).strip("/") or self.name)
+        if path == "/" or any(path == head or path.startswith(head + "/") for head in _DISCOVERY):
+            found = self._discover(path, request)
+            if found is not None:
+                return found
+        else:
+            self._allow(request.user, Ask(verb=request.method.lower(), path=path))
+            raise errors.no_such_path()
+        return await self._resource(routes.target(request.path, self.store.kinds), request)
+
+    def _discover(self, path: str, request: Request) -> Reply | None:
+        parts = path.strip("/").split("/")
+        registry = self.store.kinds
+        if parts[0] != "openapi" and len(parts) > (2 if parts[0] == "api" else 3):
+            return None
+        if request.user is ANONYMOUS:
+            self._allow(request.user, Ask(verb="get", path=path))
+        if parts[0] == "openapi":
+            return openapi.document(registry, self._shapes.of, parts[1:], request)
+        if path == "/":
+            heads = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+            return as_json({"paths": heads + [f"/apis/{name}" for name in sorted({k.group for k in registry} - {""})]})
+        if path == "/api":
+            return discovery.core_versions(registry, request)
+        if path == "/apis":
+            return discovery.groups(registry, request)
+        if parts[0] == "apis" and len(parts) == 2:
+            found = discovery.group(registry, parts[1])
+        else:
+            found = discovery.resources(registry, parts[1] if parts[0] == "apis" else "", parts[-1])
+        if found is None:
+            raise errors.no_such_path()
+        return found
+
+    async def _resource(self, target: Target, request: Request) -> Answer:
+        watch = request.flag("watch") and not target.name
+        verb = target.verb(request.method, watch=watch)
+        self._allow(
+            request.user,
+            Ask(
+                verb=verb, group=target.kind.group, resource=target.kind.plural, subresource=target.subresource,
+                namespace=target.namespace or (target.name if target.kind.plural == "namespaces" else ""),
+                name=target.name.partition(":")[0] if target.subresource == "proxy" else target.name,
+            ),
+        )  # fmt: skip
+        if target.subresource and target.subresource != "status":
+            found = await self._subresource(target, request)
+            if found is not None:
+                return found
+        elif "create" in target.kind.verbs and target.kind.group in {"authorization.k8s.io", "authentication.k8s.io"}:
+            if verb == "create":
+                return await reviews.answer(self.store, target.kind, request)
+        elif verb in {"get", "list", "watch"}:
+            if verb == "watch":
+                return reading.watch(self.store, target, request, is_cut=self.faults.cutter())
+            return (
+                reading.get(self.store, target, request) if target.name else reading.page(self.store, target, request)
+            )
+        else:
+            return await self._write(verb, target, request)
+        raise StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    async def _write(self, verb: str, target: Target, request: Request) -> Reply:
+        writer = self._writer
+        if verb == "create" and not target.name:
+            return await writer.create(target, request)
+        if verb == "update" and target.name:
+            return await writer.replace(target, request)
+        if verb == "patch" and target.name:
+            return await writer.patch(target, request)
+        if verb == "delete" and not target.subresource:
+            return await writer.delete(target, request)
+        if verb == "deletecollection":
+            return await writer.delete_collection(target, request)
+        raise StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    async def _subresource(self, target: Target, request: Request) -> Answer | None:
+        sub, method = target.subresource, request.method
+        if sub == "proxy":
+            if target.kind.plural == "services":
+                return pods.service_proxy(self.store, self.backend, target)
+            if target.kind.plural == "pods":
+                return pods.proxy(self.store, self.backend, target)
+        if sub == "scale" and method in {"GET", "PUT", "PATCH"}:
+            if method == "GET":
+                return as_json(scaling.get(self.store, target))
+            return await (self._writer.replace if method == "PUT" else self._writer.patch)(target, request)
+        if sub == "log" and method == "GET":
+            return await pods.log(self.store, self.backend, target, request)
+        if sub in {"exec", "attach", "portforward"}:
+            raise pods.no_streams(target)
+        if sub == "eviction" and method == "POST":
+            return await eviction.evict(self.store, target, request)
+        if sub == "binding" and method == "POST":
+            return await eviction.bind(self.store, target, request)
+        if sub == "finalize" and method == "PUT":
+            return await self._writer.finalize(target, request)
+        return None
+
+    def _allow(self, user: User, ask: Ask) -> None:
+        decision = rbac.decide(self.store, user, ask)
+        if decision.allowed:
+            return
+        details = {"group": ask.group, "kind": ask.resource, "name": ask.name}
+        what = errors.qualified(ask.group, ask.resource)
+        if ask.path:
+            raise StatusError(403, "Forbidden", f"forbidden: {rbac.refusal(user, ask)}", details={})
+        named = f'{what} "{ask.name}" is forbidden' if ask.name else f"{what} is forbidden"
+        kept = {key: value for key, value in details.items() if value}
+        raise StatusError(403, "Forbidden", f"{named}: {rbac.refusal(user, ask)}", details=kept)
+
+    def _impersonated(self, request: Request, user: User) -> User:
+        name = request.headers.get("impersonate-user", "")
+        if not name:
+            return user
+        self._allow(user, Ask(verb="impersonate", resource="users", name=name))
+        given = [value.decode("latin-1") for key, value in request.scope["headers"] if key == b"impersonate-group"]
+        return User(name, (*given, "system:authenticated"))

@@ -1,0 +1,297 @@
+"""What the server fills in where an object is silent, so that every reader sees the same object.
+
+Values are Kubernetes' own defaults. Quantities are rewritten to their canonical spelling here too, since a real server
+does that when it reads them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, Final
+
+from sealane.kube import quantities
+from sealane.sandbox.api import addresses, errors, kinds, ownership
+from sealane.sandbox.api.kinds import Kind
+from sealane.sandbox.api.schema import Node
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.values import Obj
+
+_DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
+
+
+def fill(store: Store, kind: Kind, new: Obj, old: Obj | None) -> None:
+    """Fill in defaults in place. Raises StatusError for a quantity that is none."""
+    if kind.custom:
+        return
+    if old is None or old.get("spec") != new.get("spec"):
+        _canonical(new, ownership.shape_of(kind))
+    filler = _FILLERS.get(kind.key)
+    if filler is not None:
+        filler(store, new, old)
+
+
+def pod_spec(spec: Obj) -> None:
+    """Defaults of a pod's spec, in a pod or in a template."""
+    _default(spec, restartPolicy="Always", terminationGracePeriodSeconds=30, dnsPolicy="ClusterFirst")
+    _default(spec, schedulerName="default-scheduler")
+    spec.setdefault("securityContext", {})
+    if spec.get("serviceAccountName"):
+        spec["serviceAccount"] = spec["serviceAccountName"]
+    for key in ("initContainers", "containers"):
+        for container in spec.get(key) or ():
+            _container(container)
+    for volume in spec.get("volumes") or ():
+        _volume(volume)
+
+
+def _container(container: Obj) -> None:
+    _default(container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File")
+    image = str(container.get("image") or "")
+    floating = ":" not in image.rpartition("/")[2] or image.endswith(":latest")
+    _default(container, imagePullPolicy="Always" if floating and "@" not in image else "IfNotPresent")
+    resources = container.setdefault("resources", {})
+    for name, amount in (resources.get("limits") or {}).items():
+        resources.setdefault("requests", {}).setdefault(name, amount)
+    for port in container.get("ports") or ():
+        _default(port, protocol="TCP")
+    for variable in container.get("env") or ():
+        reference = (variable.get("valueFrom") or {}).get("fieldRef")
+        if reference:
+            _default(reference, apiVersion="v1")
+    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if container.get(key):
+            _probe(container[key])
+
+
+def _probe(probe: Obj) -> None:
+    _default(probe, timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3)
+    if probe.get("httpGet"):
+        _default(probe["httpGet"], path="/", scheme="HTTP")
+
+
+def _volume(volume: Obj) -> None:
+    for key in ("secret", "configMap", "projected", "downwardAPI"):
+        if volume.get(key):
+            _default(volume[key], defaultMode=420)
+    if len(volume) == 1:
+        volume["emptyDir"] = {}
+    if volume.get("hostPath"):
+        _default(volume["hostPath"], type="")
+
+
+def _pod(_store: Store, new: Obj, old: Obj | None) -> None:
+    if not isinstance(new.get("spec"), dict):
+        return
+    pod_spec(new["spec"])
+    if old is None:
+        new["spec"].setdefault("enableServiceLinks", True)
+        status = new.setdefault("status", {})
+        status.setdefault("phase", "Pending")
+        status.setdefault("qosClass", quality_of_service(new["spec"]))
+
+
+def quality_of_service(spec: Obj) -> str:
+    """Guaranteed, Burstable or BestEffort, by the rules of the scheduler's QoS classes (cpu and memory only)."""
+    asked = False
+    guaranteed = True
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        resources = container.get("resources") or {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        for name in ("cpu", "memory"):
+            asked = asked or name in limits or name in requests
+            guaranteed = guaranteed and name in limits and requests.get(name, limits[name]) == limits[name]
+    if not asked:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _template(spec: Obj) -> None:
+    template = spec.get("template")
+    if isinstance(template, dict):
+        template.setdefault("metadata", {})
+        if isinstance(template.get("spec"), dict):
+            pod_spec(template["spec"])
+
+
+def _deployment(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
+    strategy = spec.setdefault("strategy", {})
+    _default(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _default(strategy.setdefault("rollingUpdate", {}), maxUnavailable="25%", maxSurge="25%")
+    _template(spec)
+
+
+def _replicaset(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, replicas=1)
+    _template(spec)
+
+
+def _statefulset(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    _default(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _default(strategy.setdefault("rollingUpdate", {}), partition=0)
+    _default(spec.setdefault("persistentVolumeClaimRetentionPolicy", {}), whenDeleted="Retain", whenScaled="Retain")
+    _template(spec)
+
+
+def _daemonset(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, revisionHistoryLimit=10)
+    strategy = spec.setdefault("updateStrategy", {})
+    _default(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _default(strategy.setdefault("rollingUpdate", {}), maxUnavailable=1, maxSurge=0)
+    _template(spec)
+
+
+def _job(_store: Store, new: Obj, old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(
+        spec, backoffLimit=6, completionMode="NonIndexed", suspend=False, podReplacementPolicy="TerminatingOrFailed"
+    )
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    _default(spec, parallelism=1, manualSelector=False)
+    _template(spec)
+    if old is None and not spec.get("selector"):
+        uid = new["metadata"]["uid"]
+        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+        labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
+        for prefix in ("batch.kubernetes.io/", ""):
+            labels[f"{prefix}controller-uid"] = uid
+            labels[f"{prefix}job-name"] = new["metadata"]["name"]
+
+
+def _cronjob(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    job = (spec.get("jobTemplate") or {}).get("spec")
+    if isinstance(job, dict):
+        _template(job)
+
+
+def _service(store: Store, new: Obj, old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, type="ClusterIP", sessionAffinity="None")
+    for port in spec.get("ports") or ():
+        _default(port, protocol="TCP", targetPort=port.get("port"))
+    if spec["type"] == "ExternalName":
+        return
+    if old is not None and not spec.get("clusterIP") and (old.get("spec") or {}).get("clusterIP"):
+        spec["clusterIP"] = old["spec"]["clusterIP"]
+        spec["clusterIPs"] = old["spec"].get("clusterIPs") or [spec["clusterIP"]]
+    if not spec.get("clusterIP"):
+        spec["clusterIP"] = addresses.free_cluster_ip(store)
+    _default(
+        spec,
+        clusterIPs=[spec["clusterIP"]],
+        internalTrafficPolicy="Cluster",
+        ipFamilies=["IPv4"],
+        ipFamilyPolicy="SingleStack",
+    )
+    if spec["type"] in {"NodePort", "LoadBalancer"}:
+        _default(spec, externalTrafficPolicy="Cluster")
+        for port in spec.get("ports") or ():
+            if not port.get("nodePort"):
+                port["nodePort"] = addresses.free_node_port(store, spec)
+    if spec["type"] == "LoadBalancer":
+        _default(spec, allocateLoadBalancerNodePorts=True)
+    if old is None:
+        new.setdefault("status", {"loadBalancer": {}})
+
+
+def _claim(store: Store, new: Obj, old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, volumeMode="Filesystem")
+    if old is None:
+        if spec.get("storageClassName") is None:
+            default = _default_class(store)
+            if default:
+                spec["storageClassName"] = default
+        new["metadata"].setdefault("finalizers", ["kubernetes.io/pvc-protection"])
+        new.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _default_class(store: Store) -> str:
+    for found in store.list(kinds.STORAGECLASSES):
+        if (found["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
+            return str(found["metadata"]["name"])
+    return ""
+
+
+def _secret(_store: Store, new: Obj, _old: Obj | None) -> None:
+    _default(new, type="Opaque")
+    for key, value in (new.pop("stringData", None) or {}).items():
+        new.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
+
+
+def _namespace(_store: Store, new: Obj, old: Obj | None) -> None:
+    labels = new["metadata"].get("labels") or {}
+    new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": new["metadata"]["name"]}
+    if old is None:
+        spec = new.get("spec") or {}
+        new["spec"] = spec | {"finalizers": spec.get("finalizers") or ["kubernetes"]}
+        new.setdefault("status", {}).setdefault("phase", "Active")
+
+
+def _storage_class(_store: Store, new: Obj, _old: Obj | None) -> None:
+    _default(new, reclaimPolicy="Delete", volumeBindingMode="Immediate")
+
+
+def _priority_class(_store: Store, new: Obj, _old: Obj | None) -> None:
+    _default(new, preemptionPolicy="PreemptLowerPriority")
+
+
+def _custom_definition(_store: Store, new: Obj, _old: Obj | None) -> None:
+    names = new.get("spec", {}).get("names") or {}
+    if names.get("kind"):
+        _default(names, singular=names["kind"].lower(), listKind=f"{names['kind']}List")
+    new["spec"].setdefault("conversion", {"strategy": "None"})
+
+
+_FILLERS: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]] = {
+    kinds.PODS.key: _pod,
+    kinds.DEPLOYMENTS.key: _deployment,
+    kinds.REPLICASETS.key: _replicaset,
+    kinds.STATEFULSETS.key: _statefulset,
+    kinds.DAEMONSETS.key: _daemonset,
+    kinds.JOBS.key: _job,
+    kinds.CRONJOBS.key: _cronjob,
+    kinds.SERVICES.key: _service,
+    kinds.PVCS.key: _claim,
+    kinds.SECRETS.key: _secret,
+    kinds.NAMESPACES.key: _namespace,
+    kinds.STORAGECLASSES.key: _storage_class,
+    kinds.PRIORITYCLASSES.key: _priority_class,
+    kinds.CRDS.key: _custom_definition,
+}
+
+
+def _default(target: Obj, **values: Any) -> None:
+    for key, value in values.items():
+        if target.get(key) is None:
+            target[key] = value
+
+
+def _canonical(value: Any, node: Node) -> None:
+    """Rewrite the quantities of an object in place."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            below = node.child(key)
+            if below.type == "quantity" and item is not None:
+                try:
+                    value[key] = quantities.canonical(item)
+                except quantities.BadQuantity as error:
+                    raise errors.bad_request(quantities.SERVER_SENTENCE) from error
+            elif below.type != "any":
+                _canonical(item, below)
+    elif isinstance(value, list):
+        for item in value:
+            _canonical(item, node.element)

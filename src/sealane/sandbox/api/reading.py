@@ -1,0 +1,213 @@
+"""Reads: one object, a page of objects, and a watch.
+
+Pages of one list are cut from one revision, kept in the continue token, so that a list read in pieces is the list of
+one moment. A watch reads the Store's log from a revision on; objects that begin or cease to match the selector appear
+as added or deleted. Items of built-in lists carry no apiVersion and kind, as on a real server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import msgspec
+
+from sealane.kube import selectors
+from sealane.kube.selectors import FieldSelector, Selector
+from sealane.sandbox.api import errors, tables
+from sealane.sandbox.api.kinds import Kind
+from sealane.sandbox.api.routes import Target
+from sealane.sandbox.api.store import Expired, Store, StoreEvent
+from sealane.sandbox.api.values import Obj
+from sealane.sandbox.api.versions import shown
+from sealane.sandbox.api.wire import Reply, Request, Stream, as_json, encode
+
+BOOKMARK_SECONDS: Final = 30.0
+_ALWAYS_SELECTABLE: Final = ("metadata.name", "metadata.namespace")
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Which objects of a kind a request is about."""
+
+    kind: Kind
+    namespace: str
+    labels: Selector
+    fields: FieldSelector
+
+    def has(self, obj: Obj) -> bool:
+        """Whether it is about this object."""
+        meta = obj["metadata"]
+        return (
+            (not self.namespace or meta.get("namespace") == self.namespace)
+            and self.labels.matches(meta.get("labels"))
+            and self.fields.matches(lambda path: _field(obj, path))
+        )
+
+
+def chosen(target: Target, request: Request) -> Choice:
+    """Selectors of a request. Raises StatusError (400)."""
+    try:
+        labels = selectors.parse(request.query.get("labelSelector", ""))
+        fields = selectors.parse_fields(request.query.get("fieldSelector", ""))
+    except selectors.BadSelector as error:
+        raise errors.bad_request(error.sentence.rstrip(".")) from error
+    for requirement in fields.requirements:
+        if requirement.path not in (*_ALWAYS_SELECTABLE, *target.kind.selectable):
+            raise errors.bad_request(f'field label not supported: "{requirement.path}"')
+    return Choice(target.kind, target.namespace, labels, fields)
+
+
+def get(store: Store, target: Target, request: Request) -> Reply:
+    """One object, or the table of one."""
+    obj = store.get(target.kind, target.namespace, target.name)
+    if obj is None:
+        raise errors.not_found(target.kind.group, target.kind.plural, target.name)
+    if request.wants_table:
+        return as_json(tables.table(store, target.kind, [obj], request, version=obj["metadata"]["resourceVersion"]))
+    return as_json(shown(target.kind, obj))
+
+
+def page(store: Store, target: Target, request: Request) -> Reply:
+    """A page of a list, or all of it. Raises StatusError (400, 410)."""
+    choice = chosen(target, request)
+    revision, after = _where(store, request)
+    try:
+        everything = store.list(choice.kind) if revision == store.revision else store.list_at(choice.kind, revision)
+    except Expired as error:
+        message = "The provided continue parameter is too old to display a consistent list result."
+        raise errors.expired(message if after else str(error)) from error
+    found = [obj for obj in everything if _place(obj) > after and choice.has(obj)]
+    limit = request.number("limit") or 0
+    meta: Obj = {"resourceVersion": str(revision)}
+    if 0 < limit < len(found):
+        meta["continue"] = _token(revision, _place(found[limit - 1]))
+        meta["remainingItemCount"] = len(found) - limit
+        found = found[:limit]
+    if request.wants_table:
+        table = tables.table(store, choice.kind, found, request, version=str(revision))
+        table["metadata"] = meta
+        return as_json(table)
+    return as_json(as_list(choice.kind, found, meta))
+
+
+def as_list(kind: Kind, items: list[Obj], meta: Obj) -> Obj:
+    """A list object of a kind."""
+    shapes = (shown(kind, obj) for obj in items)
+    bare = (
+        shapes if kind.custom else ({k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}} for obj in shapes)
+    )
+    return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": list(bare)}
+
+
+def watch(store: Store, target: Target, request: Request, *, is_cut: Callable[[], bool]) -> Stream:
+    """Changes as lines of JSON. Raises StatusError for bad selectors; an old version is an ERROR line."""
+    choice = chosen(target, request)
+    version = request.query.get("resourceVersion", "")
+    if version and not version.isdigit():
+        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: invalid syntax')
+    return Stream(_lines(store, choice, request, is_cut), content_type="application/json;stream=watch")
+
+
+class CutWatch(Exception):
+    """A fault cuts this watch: the connection breaks in the middle."""
+
+
+async def _lines(store: Store, choice: Choice, request: Request, is_cut: Callable[[], bool]) -> AsyncIterator[bytes]:
+    present = _presenter(store, choice.kind, request)
+    bookmarks = request.flag("allowWatchBookmarks")
+    version = request.query.get("resourceVersion", "")
+    initial = request.flag("sendInitialEvents")
+    cursor = store.revision if initial or version in {"", "0"} else int(version)
+    if initial or version in {"", "0"}:
+        for obj in store.list(choice.kind):
+            if choice.has(obj):
+                yield present("ADDED", obj)
+        if initial and bookmarks:
+            yield _bookmark(choice.kind, cursor, {INITIAL_EVENTS_END: "true"})
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + (request.number("timeoutSeconds") or random.uniform(1800, 3600))  # noqa: S311 - spreads load
+    while (left := ends - loop.time()) > 0:
+        if is_cut():
+            raise CutWatch
+        try:
+            events = store.since(cursor, {choice.kind.key})
+        except Expired as error:
+            yield encode({"type": "ERROR", "object": errors.expired(str(error)).status()}) + b"\n"
+            return
+        cursor = max(cursor, store.revision)
+        for event in events:
+            line = _line(choice, event, present)
+            if line:
+                yield line
+        try:
+            async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                await store.changed(cursor)
+        except TimeoutError:
+            if bookmarks:
+                yield _bookmark(choice.kind, store.revision, {})
+
+
+def _line(choice: Choice, event: StoreEvent, present: Callable[[str, Obj], bytes]) -> bytes:
+    now = event.type != "DELETED" and choice.has(event.object)
+    before = event.previous is not None and choice.has(event.previous)
+    if now:
+        return present("MODIFIED" if before else "ADDED", event.object)
+    return present("DELETED", event.object) if before else b""
+
+
+def _presenter(store: Store, kind: Kind, request: Request) -> Callable[[str, Obj], bytes]:
+    if not request.wants_table:
+        return lambda change, obj: encode({"type": change, "object": shown(kind, obj)}) + b"\n"
+    first = True
+
+    def as_table(change: str, obj: Obj) -> bytes:
+        nonlocal first
+        version = obj["metadata"]["resourceVersion"]
+        table = tables.table(store, kind, [obj], request, version=version, headed=first)
+        first = False
+        return encode({"type": change, "object": table}) + b"\n"
+
+    return as_table
+
+
+def _bookmark(kind: Kind, revision: int, annotations: dict[str, str]) -> bytes:
+    meta: Obj = {"resourceVersion": str(revision), "creationTimestamp": None}
+    if annotations:
+        meta["annotations"] = annotations
+    obj = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+    return encode({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+
+def _where(store: Store, request: Request) -> tuple[int, tuple[str, str]]:
+    """The revision that a list is read at, and the place after which it goes on."""
+    token = request.query.get("continue", "")
+    if token:
+        try:
+            revision, namespace, name = msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int, str, str])
+        except (ValueError, msgspec.DecodeError) as error:
+            raise errors.bad_request("continue key is not valid: invalid character in token") from error
+        return revision, (namespace, name)
+    version = request.query.get("resourceVersion", "")
+    if request.query.get("resourceVersionMatch") == "Exact" and version.isdigit():
+        return int(version), ("", "")
+    return store.revision, ("", "")
+
+
+def _token(revision: int, place: tuple[str, str]) -> str:
+    return base64.urlsafe_b64encode(encode((revision, *place))).decode()
+
+
+def _place(obj: Obj) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _field(obj: Obj, path: str) -> str:
+    if path == "source":
+        source: Any = obj.get("source") or {}
+        return str(source.get("component", obj.get("reportingComponent", "")))
+    text = selectors.field_of(obj, path)
+    return "false" if not text and path in {"spec.unschedulable", "spec.hostNetwork"} else text

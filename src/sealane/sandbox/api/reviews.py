@@ -1,0 +1,78 @@
+"""Questions about rights and identity: the review kinds, which are answered and never stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sealane.sandbox.api import errors, rbac
+from sealane.sandbox.api.kinds import Kind
+from sealane.sandbox.api.rbac import Ask
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.values import Obj
+from sealane.sandbox.api.wire import Reply, Request, User, as_json
+
+
+async def answer(store: Store, kind: Kind, request: Request) -> Reply:
+    """The review with its status filled in. Raises StatusError."""
+    body = await request.object() or {}
+    if not isinstance(body, dict):
+        raise errors.bad_request("the object provided is unrecognized: a review was expected")
+    spec: Obj = body.get("spec") or {}
+    head = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": body.get("metadata") or {}}
+    if kind.kind == "SelfSubjectReview":
+        return as_json(head | {"status": {"userInfo": _user_info(request.user)}}, 201)
+    if kind.kind == "SelfSubjectRulesReview":
+        return as_json(head | {"spec": spec, "status": _rules(store, request.user, spec.get("namespace") or "")}, 201)
+    if kind.kind == "TokenReview":
+        return as_json(head | {"spec": spec, "status": {"user": {}, "error": "not served by the sandbox"}}, 201)
+    user = request.user
+    if kind.kind != "SelfSubjectAccessReview":
+        user = User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "")
+    return as_json(head | {"spec": spec, "status": _access(store, user, spec)}, 201)
+
+
+def _access(store: Store, user: User, spec: Obj) -> Obj:
+    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if bool(resource) == bool(other):
+        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise errors.invalid(
+            "authorization.k8s.io", "SelfSubjectAccessReview", "", [errors.Cause("FieldValueInvalid", text, "spec")]
+        )
+    decision = rbac.decide(store, user, _ask(resource or {}, other or {}))
+    status: Obj = {"allowed": decision.allowed}
+    if decision.reason:
+        status["reason"] = decision.reason
+    return status
+
+
+def _ask(resource: Obj, other: Obj) -> Ask:
+    if other:
+        return Ask(verb=other.get("verb") or "", path=other.get("path") or "")
+    return Ask(
+        verb=resource.get("verb") or "",
+        group=resource.get("group") or "",
+        resource=resource.get("resource") or "",
+        subresource=resource.get("subresource") or "",
+        namespace=resource.get("namespace") or "",
+        name=resource.get("name") or "",
+    )
+
+
+def _rules(store: Store, user: User, namespace: str) -> Obj:
+    resources: list[Any] = []
+    paths: list[Any] = []
+    if rbac.MASTERS in user.groups:
+        resources.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+        paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
+    for rule, _ in rbac.rules_of(store, user, namespace):
+        if rule.get("nonResourceURLs"):
+            paths.append({key: rule[key] for key in ("verbs", "nonResourceURLs")})
+        else:
+            kept = ("verbs", "apiGroups", "resources", "resourceNames")
+            resources.append({key: rule[key] for key in kept if key in rule})
+    return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
+
+
+def _user_info(user: User) -> Obj:
+    info: Obj = {"username": user.name, "groups": list(user.groups)}
+    return info | {"uid": user.uid} if user.uid else info

@@ -1,0 +1,247 @@
+"""What an object must be to be stored: the server's checks for the mistakes that people make, in the server's words.
+
+First what the schema says of every kind (required fields, closed sets of values), then names and labels, then what only
+one kind knows. All causes are collected, so that one answer names everything that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from sealane.sandbox.api import errors, kinds, ownership, validation_pods
+from sealane.sandbox.api.errors import Cause
+from sealane.sandbox.api.kinds import Kind
+from sealane.sandbox.api.schema import Node
+from sealane.sandbox.api.values import Obj, same_but
+
+LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN: Final = rf"{LABEL}(\.{LABEL})*"
+_SERVICE: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_LABEL_VALUE: Final = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+_LABEL_KEY: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_FREE_NAMES: Final = frozenset(
+    {kinds.ROLES.key, kinds.ROLEBINDINGS.key, kinds.CLUSTERROLES.key, kinds.CLUSTERROLEBINDINGS.key}
+)
+_IMMUTABLE_SELECTOR: Final = frozenset(
+    {kinds.DEPLOYMENTS.key, kinds.REPLICASETS.key, kinds.STATEFULSETS.key, kinds.DAEMONSETS.key}
+)
+
+
+def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -> None:
+    """Raises StatusError (422) with everything that is wrong."""
+    if old is not None and same_but(old, new, "metadata", "status") and _same_labels(old, new):
+        return
+    causes = _metadata(kind, new["metadata"])
+    node = shape or ownership.shape_of(kind)
+    spec_only = {key: value for key, value in new.items() if key not in {"metadata", "status"}}
+    _schema(spec_only, node, "", causes)
+    checker = _CHECKERS.get(kind.key)
+    if checker is not None and not causes:
+        checker(new, old, causes)
+    if kind.key in _IMMUTABLE_SELECTOR and not causes:
+        _workload(new, old, causes)
+    if causes:
+        raise errors.invalid(kind.group, kind.kind, new["metadata"].get("name", ""), causes)
+
+
+def invalid(field: str, value: Any, why: str) -> Cause:
+    """A value that is wrong, as the server says it."""
+    return Cause("FieldValueInvalid", f"Invalid value: {go(value)}: {why}", field)
+
+
+def required(field: str, why: str = "") -> Cause:
+    """A value that is missing."""
+    return Cause("FieldValueRequired", f"Required value: {why}" if why else "Required value", field)
+
+
+def unsupported(field: str, value: Any, allowed: tuple[str, ...]) -> Cause:
+    """A value outside its set."""
+    listed = ", ".join(f'"{item}"' for item in sorted(allowed))
+    return Cause("FieldValueNotSupported", f"Unsupported value: {go(value)}: supported values: {listed}", field)
+
+
+def go(value: Any) -> str:
+    """A value as the server prints it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _same_labels(old: Obj, new: Obj) -> bool:
+    return bool(old["metadata"].get("labels") == new["metadata"].get("labels"))
+
+
+def _metadata(kind: Kind, meta: Obj) -> list[Cause]:
+    causes = []
+    name = meta.get("name") or ""
+    if kind.key in _FREE_NAMES:
+        if "/" in name or "%" in name:
+            causes.append(invalid("metadata.name", name, "may not contain '/' or '%'"))
+    elif kind.key in {kinds.NAMESPACES.key}:
+        causes += _name(name, LABEL, 63, "label", "'my-name',  or '123-abc'")
+    elif kind.key == kinds.SERVICES.key:
+        if not re.fullmatch(_SERVICE, name) or len(name) > 63:
+            why = (
+                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+                "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
+                "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+            )
+            causes.append(invalid("metadata.name", name, why))
+    else:
+        causes += _name(name, SUBDOMAIN, 253, "subdomain", "'example.com'")
+    for key, value in (meta.get("labels") or {}).items():
+        causes += _label(key, value)
+    return causes
+
+
+def _name(name: str, pattern: str, longest: int, what: str, example: str) -> list[Cause]:
+    if len(name) > longest:
+        return [invalid("metadata.name", name, f"must be no more than {longest} characters")]
+    if re.fullmatch(pattern, name):
+        return []
+    dot = ", '-' or '.'," if what == "subdomain" else " or '-',"
+    why = (
+        f"a lowercase RFC 1123 {what} must consist of lower case alphanumeric characters{dot} and must start and end "
+        f"with an alphanumeric character (e.g. {example}, regex used for validation is '{pattern}')"
+    )
+    return [invalid("metadata.name", name, why)]
+
+
+def _label(key: str, value: Any) -> list[Cause]:
+    prefix, _, name = key.rpartition("/")
+    if not re.fullmatch(_LABEL_KEY, name) or len(name) > 63 or (prefix and not re.fullmatch(SUBDOMAIN, prefix)):
+        why = (
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+            f"'{_LABEL_KEY}')"
+        )
+        return [invalid("metadata.labels", key, why)]
+    if len(str(value)) > 63:
+        return [invalid("metadata.labels", value, "must be no more than 63 characters")]
+    if not re.fullmatch(_LABEL_VALUE, str(value)):
+        why = (
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+            "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+            f"validation is '{_LABEL_VALUE}')"
+        )
+        return [invalid("metadata.labels", value, why)]
+    return []
+
+
+def _schema(value: Any, node: Node, path: str, causes: list[Cause]) -> None:
+    if isinstance(value, dict) and node.type in {"object", "map"}:
+        for key in sorted(node.required):
+            if value.get(key) in (None, ""):
+                causes.append(required(f"{path}.{key}" if path else key))
+        for key, item in value.items():
+            below = node.child(key)
+            place = f"{path}[{key}]" if node.type == "map" else f"{path}.{key}" if path else key
+            if key not in {"apiVersion", "kind", "metadata", "status"} or path:
+                _schema(item, below, place, causes)
+    elif isinstance(value, list) and node.type == "list":
+        for index, item in enumerate(value):
+            _schema(item, node.element, f"{path}[{index}]", causes)
+    elif node.enum and value is not None and str(value) not in node.enum:
+        causes.append(unsupported(path, value, node.enum))
+    elif node.raw and isinstance(value, (int, float)) and value < node.raw.get("minimum", value):
+        least = node.raw["minimum"]
+        causes.append(invalid(path, value, f"{path} in body should be greater than or equal to {least}"))
+
+
+def _workload(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    spec = new["spec"]
+    labels = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
+    replicas = spec.get("replicas", 1)
+    if isinstance(replicas, int) and replicas < 0:
+        causes.append(invalid("spec.replicas", replicas, "must be greater than or equal to 0"))
+    wanted = validation_pods.selector(spec.get("selector"), "spec.selector", causes)
+    if wanted is not None and not wanted.requirements:
+        causes.append(invalid("spec.selector", spec.get("selector"), "empty selector is invalid for deployment"))
+    elif wanted is not None and spec.get("template") and not wanted.matches(labels):
+        causes.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+    if old is not None and old["spec"].get("selector") != spec.get("selector"):
+        causes.append(invalid("spec.selector", spec.get("selector"), "field is immutable"))
+    template = (spec.get("template") or {}).get("spec")
+    if template is not None:
+        validation_pods.spec(template, "spec.template.spec", causes)
+        if template.get("restartPolicy") != "Always":
+            causes.append(unsupported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ("Always",)))
+    for key, value in labels.items():
+        causes.extend(Cause(c.reason, c.message, "spec.template.labels") for c in _label(key, value))
+
+
+def _deployment(new: Obj, _old: Obj | None, causes: list[Cause]) -> None:
+    strategy = new["spec"].get("strategy") or {}
+    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
+        why = "may not be specified when strategy `type` is 'Recreate'"
+        causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec.strategy.rollingUpdate"))
+
+
+def _pod(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    validation_pods.spec(new.get("spec") or {}, "spec", causes)
+    if old is not None:
+        validation_pods.update(new["spec"], old["spec"], causes)
+
+
+def _job(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    template = (new["spec"].get("template") or {}).get("spec") or {}
+    validation_pods.spec(template, "spec.template.spec", causes)
+    if template.get("restartPolicy") == "Always":
+        causes.append(
+            unsupported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ("OnFailure", "Never"))
+        )
+    if old is not None and old["spec"].get("template") != new["spec"].get("template"):
+        causes.append(invalid("spec.template", "…", "field is immutable"))
+
+
+def _service(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    spec = new["spec"]
+    ports = spec.get("ports") or []
+    if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
+        causes.append(required("spec.ports"))
+    for index, port in enumerate(ports):
+        place = f"spec.ports[{index}]"
+        if not 1 <= int(port["port"]) <= 65535:
+            causes.append(invalid(f"{place}.port", port["port"], "must be between 1 and 65535, inclusive"))
+        if len(ports) > 1 and not port.get("name"):
+            causes.append(required(f"{place}.name"))
+    if old is not None:
+        before, now = old["spec"].get("clusterIP"), spec.get("clusterIP")
+        if before and before not in {"None", now} and spec.get("type") != "ExternalName":
+            causes.append(invalid("spec.clusterIPs[0]", [now], "may not change once set"))
+
+
+def _claim(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    spec = new["spec"]
+    if not spec.get("accessModes"):
+        causes.append(required("spec.accessModes", "at least 1 access mode is required"))
+    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        causes.append(required("spec.resources[storage]"))
+    if old is not None and old["spec"].get("volumeName") and not same_but(old["spec"], spec, "resources"):
+        why = (
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
+        causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec"))
+
+
+def _config(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    for key in new.get("data") or {}:
+        if not re.fullmatch(r"[-._a-zA-Z0-9]+", key) or len(key) > 253:
+            why = (
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+                "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+            )
+            causes.append(invalid(f"data[{key}]", key, why))
+    if old is not None and old.get("immutable") and old.get("data") != new.get("data"):
+        causes.append(Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "data"))
+
+
+_CHECKERS: Final = {
+    kinds.PODS.key: _pod,
+    kinds.DEPLOYMENTS.key: _deployment,
+    kinds.JOBS.key: _job,
+    kinds.SERVICES.key: _service,
+    kinds.PVCS.key: _claim,
+    kinds.CONFIGMAPS.key: _config,
+    kinds.SECRETS.key: _config,
+}

@@ -1,0 +1,205 @@
+"""Writes: create, replace, patch, delete, and the subresources that change an object.
+
+Each checks that body and path speak of the same object, runs the cluster's admission on what is new, and hands the
+rest to the Store. Patches are computed here from the object as it is, so that they can never meet a stale version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sealane.sandbox.api import applying, checking, errors, patches, reading, scaling
+from sealane.sandbox.api.errors import StatusError
+from sealane.sandbox.api.kinds import NODES, Kind
+from sealane.sandbox.api.routes import Target
+from sealane.sandbox.api.schema import Node
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.values import Obj, clone, stamp
+from sealane.sandbox.api.versions import shown, stored
+from sealane.sandbox.api.wire import Reply, Request, as_json
+
+Admit = Callable[[str, str, Obj], Obj]
+"""`(verb, plural, object) -> object`: the cluster's admission plugins; raises StatusError."""
+
+MERGE: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+STRATEGIC: Final = "application/strategic-merge-patch+json"
+APPLY: Final = "application/apply-patch+yaml"
+_PATCHES: Final = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+
+
+class Writer:
+    """Writes of one cluster. `shape_of` gives the schema of any kind, CRDs included."""
+
+    def __init__(self, store: Store, *, shape_of: Callable[[Kind], Node], admit: Admit) -> None:
+        self._store = store
+        self._shape_of = shape_of
+        self._admit = admit
+
+    async def create(self, target: Target, request: Request) -> Reply:
+        """POST to a collection. Raises StatusError."""
+        obj = self._read(target, await request.object(), request)
+        obj = stored(target.kind, obj)
+        made = self._create(target.kind, obj, request)
+        return as_json(shown(target.kind, made), 201)
+
+    async def replace(self, target: Target, request: Request) -> Reply:
+        """PUT of an object, its status or its scale. Raises StatusError."""
+        body = await request.object()
+        if target.subresource == "scale":
+            return as_json(scaling.replace(self._store, target, body, request))
+        obj = stored(target.kind, self._read(target, body, request))
+        made = self._update(target, obj, request)
+        return as_json(shown(target.kind, made))
+
+    async def patch(self, target: Target, request: Request) -> Reply:
+        """PATCH, in any of the four kinds. Raises StatusError."""
+        kind = request.content_type
+        if kind not in _PATCHES or (kind == STRATEGIC and target.kind.custom):
+            allowed = [item for item in _PATCHES if item != STRATEGIC or not target.kind.custom]
+            raise errors.unsupported_media(
+                "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
+            )
+        body = await request.object(also=kind) if kind != JSON_PATCH else await request.object(also=JSON_PATCH)
+        if target.subresource == "scale":
+            return as_json(scaling.patch(self._store, target, body, request))
+        live = self._store.get(target.kind, target.namespace, target.name)
+        if kind == APPLY:
+            return self._apply(target, live, body, request)
+        if live is None:
+            raise errors.not_found(target.kind.group, target.kind.plural, target.name)
+        node = self._shape_of(target.kind)
+        view = shown(target.kind, live)
+        if kind == JSON_PATCH:
+            new = patches.json_patch(view, body)
+        else:
+            if not isinstance(body, dict):
+                raise errors.bad_request("error decoding patch: a patch is an object")
+            checking.unknown_in(body, node, request)
+            new = patches.strategic(view, body, node) if kind == STRATEGIC else patches.merge_patch(view, body)
+        checking.types(target.kind, new, node)
+        made = self._update(target, stored(target.kind, new), request)
+        return as_json(shown(target.kind, made))
+
+    async def delete(self, target: Target, request: Request) -> Reply:
+        """DELETE of one object. Raises StatusError."""
+        options = await self._options(request)
+        return as_json(self._delete(target.kind, target.namespace, target.name, options, request))
+
+    async def delete_collection(self, target: Target, request: Request) -> Reply:
+        """DELETE of all that the selectors choose. Raises StatusError."""
+        options = await self._options(request)
+        choice = reading.chosen(target, request)
+        gone = [obj for obj in self._store.list(target.kind) if choice.has(obj)]
+        for obj in gone:
+            self._delete(target.kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"], options, request)
+        return as_json(reading.as_list(target.kind, gone, {"resourceVersion": str(self._store.revision)}))
+
+    async def finalize(self, target: Target, request: Request) -> Reply:
+        """PUT of a namespace's finalizers. Raises StatusError."""
+        body = await request.object() or {}
+        wanted = (body.get("spec") or {}).get("finalizers") or []
+
+        def change(obj: Obj) -> None:
+            obj["spec"] = {"finalizers": wanted} if wanted else {}
+
+        made = self._store.mutate(target.kind, "", target.name, change, manager=request.manager)
+        if made is None:
+            raise errors.not_found("", "namespaces", target.name)
+        return as_json(made)
+
+    def _create(self, kind: Kind, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
+        if kind.has_status and kind is not NODES:
+            obj.pop("status", None)
+        obj["metadata"].pop("uid", None)
+        admitted = self._admit("CREATE", kind.plural, obj)
+        checking.types(kind, admitted, self._shape_of(kind))
+        return self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
+
+    def _update(self, target: Target, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
+        admitted = self._admit("UPDATE", target.kind.plural, obj)
+        return self._store.update(
+            target.kind, admitted, manager=request.manager, subresource=target.subresource,
+            dry_run=request.dry_run, applied=applied,
+        )  # fmt: skip
+
+    def _apply(self, target: Target, live: Obj | None, body: Any, request: Request) -> Reply:
+        if not request.query.get("fieldManager"):
+            cause = errors.Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
+            raise errors.invalid("meta.k8s.io", "PatchOptions", "", [cause])
+        kind, node, now = target.kind, self._shape_of(target.kind), stamp(self._store.now())
+        obj = self._read(target, body, request)
+        if (obj.get("metadata") or {}).get("managedFields"):
+            raise errors.bad_request("metadata.managedFields must be nil")
+        if live is None:
+            if target.subresource:
+                raise errors.not_found(kind.group, kind.plural, target.name)
+            new = applying.first(kind, obj, node, manager=request.manager, now=now)
+            return as_json(self._create(kind, new, request, applied=True), 201)
+        new = applying.apply(
+            kind, live, obj, node, manager=request.manager, force=request.flag("force"), now=now,
+            subresource=target.subresource,
+        )  # fmt: skip
+        checking.types(kind, new, node)
+        return as_json(self._update(target, new, request, applied=True))
+
+    def _read(self, target: Target, body: Any, request: Request) -> Obj:
+        """The object of a body, checked against the path; name and namespace filled in."""
+        kind = target.kind
+        if not isinstance(body, dict):
+            raise errors.bad_request("the object provided is unrecognized: an object was expected")
+        obj: Obj = clone(body)
+        obj.setdefault("apiVersion", kind.api_version)
+        obj.setdefault("kind", kind.kind)
+        if (obj["apiVersion"], obj["kind"]) != (kind.api_version, kind.kind):
+            raise errors.bad_request(
+                f"the API version in the data ({obj['apiVersion']}, Kind={obj['kind']}) does not match "
+                f"the expected API version ({kind.api_version}, Kind={kind.kind})"
+            )
+        meta = obj.setdefault("metadata", {}) or {}
+        obj["metadata"] = meta
+        checking.unknown_in(obj, self._shape_of(kind), request)
+        if kind.namespaced and target.namespace:
+            if meta.get("namespace") not in {None, "", target.namespace}:
+                raise errors.bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
+            meta["namespace"] = target.namespace
+        if target.name:
+            if meta.get("name") not in {None, "", target.name}:
+                raise errors.bad_request(
+                    f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
+                )
+            meta["name"] = target.name
+        return obj
+
+    async def _options(self, request: Request) -> Obj:
+        options: Obj = await request.object() or {}
+        if "propagationPolicy" in request.query:
+            options["propagationPolicy"] = request.query["propagationPolicy"]
+        if request.number("gracePeriodSeconds") is not None:
+            options["gracePeriodSeconds"] = request.number("gracePeriodSeconds")
+        if request.dry_run:
+            options["dryRun"] = ["All"]
+        return options
+
+    def _delete(self, kind: Kind, namespace: str, name: str, options: Obj, request: Request) -> Obj:
+        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
+        if policy not in {"Background", "Foreground", "Orphan"}:
+            raise StatusError(
+                422, "Invalid", f'DeleteOptions "" is invalid: propagationPolicy: Unsupported value: "{policy}"'
+            )
+        preconditions = options.get("preconditions") or {}
+        dry_run = request.dry_run or bool(options.get("dryRun"))
+        last = self._store.delete(
+            kind, namespace, name, grace_seconds=options.get("gracePeriodSeconds"), propagation=policy,
+            uid=preconditions.get("uid") or "", resource_version=preconditions.get("resourceVersion") or "",
+            dry_run=dry_run,
+        )  # fmt: skip
+        if not dry_run and not self._store.is_gone(kind, last):
+            return shown(kind, last)
+        details: Obj = {"name": name, "kind": kind.plural, "uid": last["metadata"]["uid"]}
+        if kind.group:
+            details["group"] = kind.group
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
