@@ -29,14 +29,21 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates into `folder`; its own is `folder/ca.crt`."""
+    """Signs certificates into `folder`; its own is `folder/ca.crt`. One that is there already is taken up again."""
 
     def __init__(self, folder: Path, *, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named(name)
         self.certificate = folder / "ca.crt"
+        self._name = _named(name)
+        key = folder / "ca.key"
+        if key.exists():
+            kept = serialization.load_pem_private_key(key.read_bytes(), password=None)
+            assert isinstance(kept, ec.EllipticCurvePrivateKey)
+            self._key = kept
+            return
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        key.write_bytes(_pem(self._key))
         _write(self.certificate, self._sign(self._name, self._key.public_key(), (_CA,)))
 
     def serving(self, name: str, *, hosts: Iterable[str]) -> Pair:

@@ -17,7 +17,6 @@ import yaml
 
 from rig import kai, namespace, nodes
 from rig.api import Api
-from rig.certificates import Authority
 from rig.control_plane import ControlPlane, User
 from rig.kubelet.agent import Agent
 from rig.kubelet.server import LogServer
@@ -155,8 +154,7 @@ class Rig:
 
     def __init__(self, *, clusters: int = 1, without_kai: Sequence[int] = ()) -> None:
         self.home = namespace.require()
-        self.internet = Authority(self.home / "internet", name="rig-internet-ca")
-        (self.home / "internet.crt").write_bytes(self.internet.certificate.read_bytes())
+        self.internet = namespace.internet(self.home)
         self.registry = Registry(
             host=namespace.GATEWAY,
             storage_host=namespace.STORAGE,

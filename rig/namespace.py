@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rig.certificates import Authority
 from rig.errors import NotInside, StartFailed, ToolMissing
 from sealane.lib.errors import NextStep
 
@@ -82,6 +83,7 @@ def set_up() -> Path:
     _run("mount", "--bind", str(hosts), "/etc/hosts")
     os.environ[_MARK] = os.readlink("/proc/self/ns/net")
     os.environ[_HOME] = str(home)
+    os.environ["SSL_CERT_FILE"] = str(internet(home).certificate)
     _start_watchdog(home)
     return home
 
@@ -89,6 +91,11 @@ def set_up() -> Path:
 def hosts_file(existing: str) -> str:
     """The hosts file of the rig: the machine's own, with the public registry's name leading to ours."""
     return f"{GATEWAY} {' '.join(INTERNET_NAMES)}\n{existing}"
+
+
+def internet(home: Path) -> Authority:
+    """The authority that signs for public names in here; everything that starts in the rig's network trusts it."""
+    return Authority(home / "internet", name="rig-internet-ca")
 
 
 def add_address(address: str) -> None:

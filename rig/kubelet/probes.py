@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rig.api import JsonObject
+from rig.kubelet.container import Container
 
 _EAGER = 0.25  # seconds between tries before the first success
 
@@ -22,13 +23,72 @@ Execute = Callable[[Sequence[str], float], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """One probe of a container at `address`; `execute` runs a command inside and says whether it ended with 0."""
+class Target:
+    """A running container: its manifest, its pod's address, and how to run a command in it (True if that ends with 0)."""
 
-    spec: JsonObject
     container: JsonObject
     address: str
     execute: Execute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Care:
+    """What to do with the answers: `state` is changed, then the rest is called. `restart` hears which probe failed."""
+
+    state: Container
+    changed: Callable[[], None]
+    restart: Callable[[str], None]
+    unready: Callable[[], None]
+
+
+def start_probes(target: Target, care: Care, *, over: threading.Event) -> None:
+    """Probe a run until `over`; without a probe a container counts as started, and as ready, at once."""
+    startup = target.container.get("startupProbe")
+    if startup is None:
+        _after_start(target, care, over=over)
+        return
+
+    def change(holds: bool) -> None:
+        if holds:
+            _after_start(target, care, over=over)
+        else:
+            care.restart("startup")
+
+    _thread(lambda: watch(Probe(spec=startup, target=target), over=over, on_change=change, first_only=True))
+
+
+def _after_start(target: Target, care: Care, *, over: threading.Event) -> None:
+    readiness, liveness = (target.container.get(kind) for kind in ("readinessProbe", "livenessProbe"))
+    care.state.started = True
+    care.state.ready = readiness is None
+    care.changed()
+
+    def ready(holds: bool) -> None:
+        care.state.ready = holds
+        if not holds:
+            care.unready()
+        care.changed()
+
+    def alive(holds: bool) -> None:
+        if not holds:
+            care.restart("liveness")
+
+    if readiness is not None:
+        _thread(lambda: watch(Probe(spec=readiness, target=target), over=over, on_change=ready))
+    if liveness is not None:
+        _thread(lambda: watch(Probe(spec=liveness, target=target), over=over, on_change=alive))
+
+
+def _thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name="rig-probe", daemon=True).start()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One probe of a running container."""
+
+    spec: JsonObject
+    target: Target
 
     def succeeds(self) -> bool:
         """Ask once; anything but a clear yes within timeoutSeconds is no."""
@@ -37,14 +97,14 @@ class Probe:
             if http_get := self.spec.get("httpGet"):
                 return self._http(http_get, limit)
             if tcp := self.spec.get("tcpSocket"):
-                socket.create_connection((self.address, self._port(tcp["port"])), timeout=limit).close()
+                socket.create_connection((self.target.address, self._port(tcp["port"])), timeout=limit).close()
                 return True
-            return self.execute(self.spec.get("exec", {}).get("command") or [], limit)
+            return self.target.execute(self.spec.get("exec", {}).get("command") or [], limit)
         except (OSError, http.client.HTTPException, subprocess.SubprocessError):
             return False
 
     def _http(self, wish: JsonObject, limit: float) -> bool:
-        host = wish.get("host") or self.address
+        host = wish.get("host") or self.target.address
         connection = http.client.HTTPConnection(host, self._port(wish["port"]), timeout=limit)
         headers = {entry["name"]: entry["value"] for entry in wish.get("httpHeaders") or []}
         try:
@@ -54,7 +114,7 @@ class Probe:
             connection.close()
 
     def _port(self, wanted: int | str) -> int:
-        for port in self.container.get("ports") or []:
+        for port in self.target.container.get("ports") or []:
             if port.get("name") == wanted:
                 return int(port["containerPort"])
         return int(wanted)

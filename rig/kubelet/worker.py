@@ -7,7 +7,6 @@ server delays the news and loses none, and no container waits for it.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import subprocess
 import threading
@@ -16,13 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig.api import STRATEGIC, Api, JsonObject, Refused
+from rig.api import Api, JsonObject
 from rig.errors import RigError
 from rig.kubelet import environment, sandbox
 from rig.kubelet.container import Conditions, Container, phase, pod_status
 from rig.kubelet.events import Events
 from rig.kubelet.logs import Log
-from rig.kubelet.probes import Probe, watch
+from rig.kubelet.probes import Care, Target, start_probes
+from rig.kubelet.publisher import Publisher
 from rig.kubelet.sandbox import AddressPool, Mount, Sandbox
 from rig.kubelet.volumes import Volumes
 from rig.nodes import stamp
@@ -65,7 +65,7 @@ class Worker:
         self._conditions = Conditions()
         self._began = stamp()
         self._ending = threading.Event()
-        self._changed = threading.Event()
+        self._publisher = Publisher(host.api, self.path, self._status)
         self._lock = threading.Lock()
         if not self.inits:
             for container in self.mains:
@@ -79,7 +79,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin to run it."""
-        self._thread("publish", self._publish)
+        self._publisher.start()
         self._thread("run", self._run)
 
     def container(self, name: str) -> Container | None:
@@ -90,7 +90,7 @@ class Worker:
         """End every container within `grace` seconds, then take the network away."""
         with self._lock:
             self._ending.set()
-            self._changed.set()
+            self._publisher.stop()
             processes = list(self._processes.values())
             network, self._sandbox = self._sandbox, None
         enders = [self._thread("end", lambda p=p: sandbox.end(p, grace=grace)) for p in processes]  # type: ignore[misc]
@@ -118,7 +118,7 @@ class Worker:
             for container in self.mains:
                 container.wait("ContainerCreating")
                 self._thread(container.name, lambda c=container: self._supervise(c, policy=policy))  # type: ignore[misc]
-            self._changed.set()
+            self._publisher.notice()
         except RigError as error:
             self._event("FailedCreatePodSandBox", error.sentence, warning=True)
             _LOG.warning("pod %s: %s", self.path, error)
@@ -133,7 +133,7 @@ class Worker:
                 text = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": not found'
                 container.wait("ErrImagePull" if tries % 2 == 0 else "ImagePullBackOff", text)
                 self._event("Failed", f'Failed to pull image "{image}": {text}', container=container, warning=True)
-            self._changed.set()
+            self._publisher.notice()
             tries += 1
             self._ending.wait(_backoff(tries))
         return not missing
@@ -147,7 +147,7 @@ class Worker:
         for container in self.mains:
             container.run()
             container.ready = container.started = True
-        self._changed.set()
+        self._publisher.notice()
 
     def _open_sandbox(self) -> None:
         network = Sandbox(self._host.pool, index=self._host.index)
@@ -156,7 +156,7 @@ class Worker:
                 self._sandbox = network
         if self._ending.is_set():
             network.close()
-        self._changed.set()
+        self._publisher.notice()
 
     def _complete(self, container: Container) -> bool:
         """Run an init container until it ends with 0; False when the pod is over before that."""
@@ -172,7 +172,7 @@ class Worker:
             if code is None or self._ending.is_set():
                 return
             container.end(code)
-            self._changed.set()
+            self._publisher.notice()
             if policy == "Never" or (code == 0 and (until_success or policy == "OnFailure")):
                 return
             failures = 1 if time.monotonic() - began > _STEADY else failures + 1
@@ -189,7 +189,7 @@ class Worker:
         self._ending.wait(min(pause, 0.5))  # long enough for `terminated` to be seen, as in a real cluster
         container.wait("CrashLoopBackOff", text)
         container.restarts += 1
-        self._changed.set()
+        self._publisher.notice()
         self._ending.wait(max(0.0, pause - 0.5))
 
     def _run_once(self, container: Container) -> int | None:
@@ -212,7 +212,7 @@ class Worker:
                 env = self._environment(container)
             except environment.ConfigMissing as error:
                 container.wait("CreateContainerConfigError", str(error))
-                self._changed.set()
+                self._publisher.notice()
                 self._ending.wait(1.0)
                 continue
             image = ("ollama", "serve") if _is_runnable(container) else ("sleep", "infinity")
@@ -244,77 +244,28 @@ class Worker:
     # ---- probing
 
     def _probe(self, container: Container, *, over: threading.Event) -> None:
-        """Start the probes of this run; without a probe a container counts as started, and as ready, at once."""
-        startup = self._probe_of(container, "startupProbe")
-        if startup is None:
-            self._after_start(container, over=over)
-            return
-
-        def change(holds: bool) -> None:
-            if holds:
-                self._after_start(container, over=over)
-            else:
-                self._restart(container, "startup")
-
-        self._thread("startup", lambda: watch(startup, over=over, on_change=change, first_only=True))
-
-    def _after_start(self, container: Container, *, over: threading.Event) -> None:
-        container.started = True
-        readiness = self._probe_of(container, "readinessProbe")
-        liveness = self._probe_of(container, "livenessProbe")
-        container.ready = readiness is None
-        self._changed.set()
-
-        def change(holds: bool) -> None:
-            container.ready = holds
-            if not holds:
-                self._event("Unhealthy", "Readiness probe failed", container=container, warning=True)
-            self._changed.set()
-
-        if readiness is not None:
-            self._thread("readiness", lambda: watch(readiness, over=over, on_change=change))
-        if liveness is not None:
-            restart = lambda holds: None if holds else self._restart(container, "liveness")  # noqa: E731
-            self._thread("liveness", lambda: watch(liveness, over=over, on_change=restart))
-
-    def _probe_of(self, container: Container, kind: str) -> Probe | None:
-        spec = container.spec.get(kind)
-        if spec is None or self._sandbox is None:
-            return None
+        """Start the probes of this run."""
 
         def execute(argv: Sequence[str], limit: float) -> bool:
             process = self._processes[container.name]
             return sandbox.execute(process, argv, env=self._environment(container), limit=limit)
 
-        return Probe(spec=spec, container=container.spec, address=self._sandbox.address, execute=execute)
+        def restart(kind: str) -> None:
+            text = f"Container {container.name} failed {kind} probe, will be restarted"
+            self._event("Killing", text, container=container)
+            sandbox.end(self._processes[container.name], grace=5)
 
-    def _restart(self, container: Container, why: str) -> None:
-        self._event("Killing", f"Container {container.name} failed {why} probe, will be restarted", container=container)
-        sandbox.end(self._processes[container.name], grace=5)
+        def unready() -> None:
+            self._event("Unhealthy", "Readiness probe failed", container=container, warning=True)
+
+        network = self._sandbox
+        if network is None:
+            return
+        target = Target(container=container.spec, address=network.address, execute=execute)
+        care = Care(state=container, changed=self._publisher.notice, restart=restart, unready=unready)
+        start_probes(target, care, over=over)
 
     # ---- telling
-
-    def _publish(self) -> None:
-        """Send the status whenever it changed; what cannot be sent now is sent later."""
-        self._changed.set()
-        while not self._ending.is_set():
-            self._changed.wait()
-            self._changed.clear()
-            if self._ending.is_set():
-                return
-            try:
-                self._host.api.patch(f"{self.path}/status", {"status": self._status()}, kind=STRATEGIC)
-            except Refused as error:
-                if error.status == 404:
-                    return
-                self._retry(error)
-            except (OSError, http.client.HTTPException) as error:
-                self._retry(error)
-
-    def _retry(self, error: Exception) -> None:
-        _LOG.debug("status of %s is sent again: %s", self.path, error)
-        self._ending.wait(0.3)
-        self._changed.set()
 
     def _status(self) -> JsonObject:
         return pod_status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_private_registry_over_plain_http_needs_insecure_and_keeps_its_host_in
     assert [m["name"] for m in model.ask(pod, "/api/tags")["models"]] == [reference]
     body = {"model": reference, "messages": HELLO, "stream": False, "options": {"num_predict": 4}}
     assert model.ask(pod, "/api/chat", body)["eval_count"] == 4
+
+
+def test_whoever_runs_in_the_rigs_network_reads_manifests_from_the_public_registrys_name(rig: Rig) -> None:
+    url = "https://registry.ollama.ai/v2/library/tiny-chat/manifests/latest"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        manifest = answer.read()
+    packed = rig.registry.model("library/tiny-chat:latest")
+    assert packed is not None
+    assert manifest == packed.manifest
 
 
 def test_streams_arrive_through_the_api_server_piece_by_piece_and_end_with_the_counts(deploy: Deploy) -> None:
