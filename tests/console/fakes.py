@@ -173,6 +173,7 @@ class FakeModels:
 
     def __init__(self, clock: Clock) -> None:
         self.changed = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.clock = clock
         self.submitted: list[Plan] = []
         self.scaled: list[tuple[Ref, int]] = []
@@ -254,7 +255,13 @@ class FakeModels:
             raise problems.NotHosted(ref.name, where=f"{ref.cluster} / {ref.namespace}", nearest=near)
         return found
 
+    def poke(self) -> None:
+        """Say that something changed, from any thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.changed.set)
+
     async def changes(self) -> AsyncIterator[None]:
+        self.loop = asyncio.get_running_loop()
         while True:
             await self.changed.wait()
             self.changed.clear()
@@ -384,7 +391,7 @@ class FakePlanner:
             ),
         )
 
-    def plan(self, spec: ModelSpec, card: ModelCard) -> Plan:
+    def plan(self, spec: ModelSpec, card: ModelCard, *, update: bool = False) -> Plan:
         fit = self.fit(card, context=spec.context)
         place = next(
             (p for p in self.places(fit) if (p.cluster, p.queue) == (spec.cluster, spec.queue)),
@@ -464,7 +471,7 @@ class FakeKeys:
             KeyRow(id="k2", name="old editor", created=START, hint="9b1c", revoked=START),
         ]
 
-    def rows(self) -> Sequence[KeyRow]:
+    async def rows(self) -> Sequence[KeyRow]:
         return self.items
 
     async def create(self, name: str) -> tuple[KeyRow, str]:
@@ -497,7 +504,7 @@ class FakeEditors:
             EditorInfo(id="aider", title="aider"),
         )
 
-    def file(self, editor: str, hosted: Hosted, *, key: str) -> EditorFile:
+    async def file(self, editor: str, hosted: Hosted, *, key: str) -> EditorFile:
         known = {item.id for item in self.all()}
         if editor not in known:
             raise UsageError(f"There is no editor {editor}.")
@@ -521,7 +528,11 @@ class FakeEditors:
         if not self.works:
             return [
                 Check(
-                    name="Key", ok=False, ms=2.0, sentence=f"The gateway refused the key {key}.", fix="Make a new key."
+                    name="Key",
+                    ok=False,
+                    ms=2.0,
+                    sentence=f"The gateway refused the key {key}.",
+                    fix=(NextStep(title="Make a new key"),),
                 )
             ]
         return [

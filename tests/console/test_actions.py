@@ -226,7 +226,7 @@ def test_a_failed_test_gives_the_fix_and_not_the_key(script: TestClient, service
     services.editors.works = False
     proof = script.post(f"/test/{REF}", data={"editor": "continue"}).json()
     assert not proof["ok"]
-    assert proof["checks"][0]["fix"] == "Make a new key."
+    assert proof["checks"][0]["fix"][0]["title"] == "Make a new key"
     assert fakes.KEY not in str(proof)
 
 
@@ -254,7 +254,8 @@ def test_a_key_needs_a_name(visitor: TestClient, name: str) -> None:
 
 def test_a_revoked_key_is_listed_as_such(visitor: TestClient, services: Services) -> None:
     assert visitor.post("/keys/k1/revoke").status_code == 303
-    assert services.keys.rows()[0].revoked
+    assert isinstance(services.keys, fakes.FakeKeys)
+    assert services.keys.items[0].revoked
     assert visitor.post("/keys/k9/revoke").status_code == 404
 
 

@@ -22,12 +22,12 @@ class Connecting(msgspec.Struct, frozen=True, kw_only=True):
     file: EditorFile | None
 
 
-def connecting(services: Services, hosted: Hosted, *, wanted: str) -> Connecting:
+async def connecting(services: Services, hosted: Hosted, *, wanted: str) -> Connecting:
     """What to show for the editor `wanted`, or for the first one."""
     editors = tuple(services.editors.all())
     editor = next((item for item in editors if item.id == wanted), editors[0] if editors else None)
     key = services.settings.key
-    file = services.editors.file(editor.id, hosted, key=key or "$SEALANE_KEY") if editor else None
+    file = await services.editors.file(editor.id, hosted, key=key or "$SEALANE_KEY") if editor else None
     if file and key:
         file = msgspec.structs.replace(file, content=file.content.replace(key, masked(key)))
     return Connecting(url=services.settings.gateway_url, key=masked(key), editors=editors, editor=editor, file=file)

@@ -80,7 +80,8 @@ def turned(before: ModelSpec, form: Form) -> ModelSpec:
 async def plans(services: Services, before: ModelSpec, after: ModelSpec) -> tuple[Plan, Plan]:
     """Both plans, of one card. Raises SealaneError when the model's card cannot be found any more."""
     card = await services.catalogue.resolve(before.model)
-    return services.planner.plan(before, card), services.planner.plan(after, card)
+    plan = services.planner.plan
+    return plan(before, card, update=True), plan(after, card, update=True)
 
 
 async def _compared(services: Services, before: ModelSpec, after: ModelSpec) -> Knobs:

@@ -17,7 +17,7 @@ import msgspec
 
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
-from sealane.lib.errors import SealaneError
+from sealane.lib.errors import NextStep, SealaneError
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Stage
 
 Tone = Literal["ok", "run", "wait", "warn", "fail", "idle", "off", "unknown"]
@@ -130,13 +130,13 @@ class EditorFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was tried: milliseconds it took, what came of it, how to mend it."""
+    """One thing that was tried: its milliseconds (None where nothing was timed), what came of it, how to mend it."""
 
     name: str
     ok: bool
-    ms: float
+    ms: float | None
     sentence: str
-    fix: str = ""
+    fix: tuple[NextStep, ...] = ()
 
 
 class DoctorCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +159,6 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    last_used: datetime.datetime | None = None
 
 
 class ContextRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,7 +217,9 @@ class Planner(Protocol):
 
     def fit(self, card: ModelCard, *, context: int) -> Fit: ...
     def places(self, fit: Fit) -> Sequence[Placement]: ...
-    def plan(self, spec: ModelSpec, card: ModelCard) -> Plan: ...
+    def plan(self, spec: ModelSpec, card: ModelCard, *, update: bool = False) -> Plan:
+        """Refusals stand inside. `update`: objects of ours under that name are meant to change."""
+
     def yaml(self, plan: Plan) -> str: ...
     def kubectl(self, plan: Plan) -> str: ...
     def helm(self, plan: Plan) -> str: ...
@@ -227,7 +228,7 @@ class Planner(Protocol):
 class Keys(Protocol):
     """Gateway keys and what was used with them."""
 
-    def rows(self) -> Sequence[KeyRow]: ...
+    async def rows(self) -> Sequence[KeyRow]: ...
     async def create(self, name: str) -> tuple[KeyRow, str]:
         """The new key and its secret, which is never given again."""
 
@@ -238,7 +239,7 @@ class Editors(Protocol):
     """Setting up an editor and proving that it works."""
 
     def all(self) -> Sequence[EditorInfo]: ...
-    def file(self, editor: str, hosted: Hosted, *, key: str) -> EditorFile: ...
+    async def file(self, editor: str, hosted: Hosted, *, key: str) -> EditorFile: ...
     async def save(self, editor: str, hosted: Hosted, *, key: str) -> str:
         """Write the file on this computer; gives back one sentence that says where and what it kept."""
 

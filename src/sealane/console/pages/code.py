@@ -21,7 +21,8 @@ async def context(desk: Desk, ask: Ask) -> CodeContext:
     """The plan of what the model's spec says now."""
     services = desk.services
     detail = services.models.detail(ask.ref)
-    plan = services.planner.plan(detail.spec, await services.catalogue.resolve(detail.spec.model))
+    card = await services.catalogue.resolve(detail.spec.model)
+    plan = services.planner.plan(detail.spec, card, update=True)
     return CodeContext(
         model=model_row(detail.hosted),
         yaml=services.planner.yaml(plan),

@@ -14,7 +14,7 @@ from sealane.console.json import JSONResponse
 from sealane.console.pages import model
 from sealane.console.services import Check
 from sealane.console.views import Ask, desk_of, services_of, show, templates_of
-from sealane.lib.errors import SealaneError
+from sealane.lib.errors import NextStep, SealaneError
 
 _REF = "{cluster:path}/{namespace}/{name}"
 
@@ -31,7 +31,9 @@ async def file(request: Request) -> Response:
     """GET /file/REF?editor=E: the file with its key in it, as text."""
     ask, services = Ask.of(request), services_of(request)
     hosted = services.models.detail(ask.ref).hosted
-    found = services.editors.file(ask.params.get("editor", ""), hosted, key=services.settings.key or "$SEALANE_KEY")
+    found = await services.editors.file(
+        ask.params.get("editor", ""), hosted, key=services.settings.key or "$SEALANE_KEY"
+    )
     return PlainTextResponse(found.content)
 
 
@@ -56,7 +58,7 @@ async def test(request: Request) -> Response:
     try:
         checks = tuple(await services.editors.test(editor, hosted, key=services.settings.key))
     except SealaneError as error:
-        checks = (Check(name="Test", ok=False, ms=0.0, sentence=error.sentence),)
+        checks = (Check(name="Test", ok=False, ms=None, sentence=error.sentence, fix=error.next_steps),)
     checks = tuple(_without_key(check, services.settings.key) for check in checks)
     proof = Proof(editor=editor, ok=all(check.ok for check in checks) and bool(checks), checks=checks)
     if errors.wants_json(request):
@@ -70,9 +72,8 @@ async def test(request: Request) -> Response:
 def _without_key(check: Check, key: str) -> Check:
     if not key:
         return check
-    return msgspec.structs.replace(
-        check, sentence=check.sentence.replace(key, masked(key)), fix=check.fix.replace(key, masked(key))
-    )
+    fix = tuple(NextStep(title=step.title, command=step.command.replace(key, masked(key))) for step in check.fix)
+    return msgspec.structs.replace(check, sentence=check.sentence.replace(key, masked(key)), fix=fix)
 
 
 ACTIONS = (

@@ -107,11 +107,13 @@ async def fill(services: Services, form: HostForm) -> tuple[HostContext, Plan | 
     found = tuple(services.catalogue.search(form.q) if form.q else services.catalogue.cards())
     card, problem = await _card(services, form, laptop, found)
     shown_laptop = tuple(item for item in laptop if form.q.lower() in item.tag.lower())
-    catalogue = found if form.every or form.q else found[:_SHOWN]
+    here = {item.tag for item in shown_laptop}
+    others = tuple(item for item in found if item.tag not in here)
+    catalogue = others if form.every or form.q else others[:_SHOWN]
     reference = "" if not form.q or shown_laptop or found else form.q
     if card is None:
-        return _empty(services, form, shown_laptop, catalogue, len(found), reference, problem), None
-    return _planned(services, form, card, (shown_laptop, catalogue, len(found), reference))
+        return _empty(services, form, shown_laptop, catalogue, len(others), reference, problem), None
+    return _planned(services, form, card, (shown_laptop, catalogue, len(others), reference))
 
 
 async def _card(

@@ -78,7 +78,7 @@ async def context(desk: Desk, ask: Ask) -> ModelContext:
         copies=detail.copies,
         happenings=detail.happenings,
         knobs=await knobs.read(services, detail, ask.params),
-        connect=connecting(services, detail.hosted, wanted=ask.params.get("editor", "")),
+        connect=await connecting(services, detail.hosted, wanted=ask.params.get("editor", "")),
         undo=desk.changes.undoable(ask.ref),
         done=done,
         managed=detail.managed,
