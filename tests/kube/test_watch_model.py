@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kube_server import bookmark, compact, event, expired, pod
 
-from sealane.kube import errors, wire
+from sealane.kube import errors, failures, wire
 from sealane.kube.errors import Target
 from sealane.kube.resources import PODS, Resource
 from sealane.kube.watch import Condition, Gone, Synced, Upsert, reflect
@@ -91,7 +91,7 @@ class ModelServer:
         if refusal == "dns":
             raise errors.NameNotFound("no such name", target=TARGET)
         if refusal:
-            raise errors.api_error(int(refusal), b"", target=TARGET)
+            raise failures.api_error(int(refusal), b"", target=TARGET)
 
     async def list_raw(
         self,
@@ -110,7 +110,7 @@ class ModelServer:
             yield RawPage([wire.raw_object(compact(item)) for item in page], str(version))
             self._step_through_faults()
             if page is not pages[-1] and version < self.compacted:
-                raise errors.api_error(410, b"", target=TARGET)
+                raise failures.api_error(410, b"", target=TARGET)
 
     def _step_through_faults(self) -> None:
         fault = self._step()
@@ -134,7 +134,7 @@ class ModelServer:
         self._step_through_faults()
         self._admit()
         if initial_events and not self._watch_list:
-            raise errors.api_error(422, b"", target=TARGET)
+            raise failures.api_error(422, b"", target=TARGET)
         events = self._initial() if initial_events else self._follow(int(resource_version))
         async with contextlib.aclosing(events):
             yield events

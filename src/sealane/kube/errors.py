@@ -2,19 +2,17 @@
 
 The HTTP library's exceptions and the server's `Status` objects never leave this package: callers would have to know
 aiohttp to tell a wrong name from a closed port. Each class is one cause with one sentence and one next step; the
-original exception is chained as its cause. The server's own words are kept, because people search for them.
-`network_error` and `api_error` are the only two places where foreign failures become ours.
+original exception is chained as its cause. The server's own words are kept, because people search for them. Foreign
+failures become ours in `kube.failures`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import ssl
+import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
+from urllib.parse import unquote
 
-import aiohttp
 import msgspec
 
 from sealane.lib.errors import Evidence, NextStep, NotAllowed, SealaneError
@@ -31,6 +29,32 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def kubectl(self, words: str) -> str:
         """A kubectl command against the same context."""
         return f"kubectl --context {self.context} {words}"
+
+    @property
+    def subject(self) -> Subject:
+        """What the request's path is about."""
+        parts = [unquote(part) for part in self.request.partition(" ")[2].strip("/").split("/")]
+        if parts[0] not in {"api", "apis"} or len(parts) < 3:
+            return Subject()
+        group, rest = ("", parts[2:]) if parts[0] == "api" else (f".{parts[1]}", parts[3:])
+        namespace = rest[1] if len(rest) > 2 and rest[0] == "namespaces" else ""
+        rest = rest[2:] if namespace else rest
+        plural, name, *_ = [*rest, "", ""]
+        return Subject(kind=f"{plural}{group}" if plural else "", namespace=namespace, name=name.partition(":")[0])
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """An object or a list, in kubectl's words: `kind` is `deployments.apps`. All "" when the path names none."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def words(self) -> str:
+        """`-n team-a get deployments.apps web`, as far as it is known."""
+        scope = f"-n {self.namespace} " if self.namespace else ""
+        return f"{scope}get {self.kind} {self.name}".rstrip()
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -52,22 +76,11 @@ class Details(msgspec.Struct, frozen=True, rename="camel"):
     retry_after_seconds: float = 0
 
 
-class Status(msgspec.Struct, frozen=True):
-    """The API server's own shape for failures."""
-
-    kind: str = ""
-    reason: str = ""
-    message: str = ""
-    code: int = 0
-    details: Details | None = None
-
-
 class ApiError(SealaneError):
     """The API server answered, and the answer is no. `status` is the HTTP status, `reason` the server's word for it."""
 
     code = "kube-api"
     http_status = 502
-    steps: ClassVar[tuple[tuple[str, str], ...]] = (("Look at the API server's health", "get --raw /readyz?verbose"),)
 
     def __init__(
         self,
@@ -89,35 +102,53 @@ class ApiError(SealaneError):
         if target.request:
             evidence.append(Evidence(label="request", value=target.request))
         evidence += [Evidence(label=cause.field or cause.reason, value=cause.message) for cause in self.details.causes]
-        steps = tuple(NextStep(title=title, command=target.kubectl(words)) for title, words in self._steps(target))
-        super().__init__(self._sentence(target), evidence=tuple(evidence), next_steps=steps)
+        title, words = self._step(target.subject)
+        step = NextStep(title=title, command=target.kubectl(words))
+        super().__init__(self._sentence(target), evidence=tuple(evidence), next_steps=(step,))
 
     def _sentence(self, target: Target) -> str:
         message = self.message.strip().rstrip(".") or f"the API server answered {self.status}"
         return f"{target.context}: {message}."
 
-    def _steps(self, target: Target) -> tuple[tuple[str, str], ...]:
-        _ = target
-        return self.steps
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        """What to do, and kubectl's words for it."""
+        _ = subject
+        return ("Look at the API server's health", "get --raw /readyz?verbose")
 
 
 class Unauthorized(ApiError):
     """401: the server does not know who we are; a fresh token was tried where there could be one."""
 
     code = "kube-unauthorized"
-    steps = (("Sign in again, then check who you are", "auth whoami"),)
 
     def _sentence(self, target: Target) -> str:
         return f"{target.context}: the API server does not accept the credentials of this context (401 {self.message})."
 
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        return ("Sign in again, then check who you are", "auth whoami")
+
 
 class Forbidden(ApiError, NotAllowed):
-    """403: known, but without the right."""
+    """403: known, but without the right; or a policy of the cluster refuses the object."""
 
     code = "kube-forbidden"
     http_status = 403
     exit_code = 4
-    steps = (("See what you may do, and ask for the missing right", "auth can-i --list"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        scope = f" -n {subject.namespace}" if subject.namespace else ""
+        missing = re.search(r'cannot (\w+) resource "([^"]+)"', self.message)
+        if missing:
+            verb, resource = missing.groups()
+            return ("Ask for this right; check it with", f"auth can-i {verb} {resource}{scope}")
+        if "exceeded quota" in self.message:
+            return ("See the quota and what uses it up", f"describe resourcequota{scope}")
+        if subject.namespace:
+            return (
+                "Change the object as the policy asks; see what the namespace enforces",
+                f"get namespace {subject.namespace} --show-labels",
+            )
+        return ("See what you may do", "auth can-i --list")
 
 
 class NotFound(ApiError):
@@ -126,10 +157,17 @@ class NotFound(ApiError):
     code = "kube-not-found"
     http_status = 404
 
-    def _steps(self, target: Target) -> tuple[tuple[str, str], ...]:
-        if self.details.kind and self.details.name:
-            return (("See what there is", f"get {self.details.kind} -A"),)
-        return (("See which kinds the cluster serves", "api-resources"),)
+    def _sentence(self, target: Target) -> str:
+        if not self.reason and target.subject.kind:
+            return f"{target.context}: the API server does not serve {target.subject.kind}."
+        return super()._sentence(target)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        if not self.details.kind:
+            return ("See which kinds the cluster serves", "api-resources")
+        if self.details.kind != subject.kind.partition(".")[0]:  # the namespace, a claim, a secret
+            return ("See what there is", f"get {self.details.kind}")
+        return ("See what there is", Subject(kind=subject.kind, namespace=subject.namespace).words)
 
 
 class AlreadyExists(ApiError):
@@ -137,7 +175,10 @@ class AlreadyExists(ApiError):
 
     code = "kube-already-exists"
     http_status = 409
-    steps = (("Choose another name, or look at what is there", "get all -A"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        there = Subject(kind=subject.kind, namespace=subject.namespace, name=self.details.name)
+        return ("Choose another name; see what has this one", there.words)
 
 
 class Conflict(ApiError):
@@ -145,7 +186,9 @@ class Conflict(ApiError):
 
     code = "kube-conflict"
     http_status = 409
-    steps = (("See who manages which field", "get OBJECT -o yaml --show-managed-fields"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        return ("See who manages which field", f"{subject.words} -o yaml --show-managed-fields")
 
 
 class Invalid(ApiError):
@@ -153,7 +196,13 @@ class Invalid(ApiError):
 
     code = "kube-invalid"
     http_status = 422
-    steps = (("Read what the field may hold", "explain KIND.FIELD"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        if not subject.kind:
+            return ("See which kinds the cluster serves", "api-resources")
+        field = next((cause.field for cause in self.details.causes if cause.field), "")
+        path = re.sub(r"\[[^\]]*\]", "", field)
+        return ("Read what the field may hold", f"explain {subject.kind}{'.' if path else ''}{path}")
 
 
 class Expired(ApiError):
@@ -161,7 +210,9 @@ class Expired(ApiError):
 
     code = "kube-expired"
     http_status = 410
-    steps = (("Ask again: the list starts anew", "get all -A"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        return ("Ask again: the list starts anew", subject.words)
 
 
 class TooManyRequests(ApiError):
@@ -169,17 +220,14 @@ class TooManyRequests(ApiError):
 
     code = "kube-too-many-requests"
     http_status = 429
-    steps = (
-        (
-            "Wait, then try again; look at who is throttled",
-            "get --raw /debug/api_priority_and_fairness/dump_priority_levels",
-        ),
-    )
 
     def _sentence(self, target: Target) -> str:
         message = self.message.strip().rstrip(".") or "the API server is busy"
         wait = f"; it asks to wait {duration(self.retry_after)}" if self.retry_after else ""
         return f"{target.context}: {message} (429{wait})."
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        return ("Wait, then try again; see what limits you", "get prioritylevelconfigurations,flowschemas")
 
 
 class ServerError(ApiError):
@@ -192,7 +240,9 @@ class PodUnreachable(ServerError):
     """The API server could not reach the pod's port: nothing listens there, or the pod is gone."""
 
     code = "pod-unreachable"
-    steps = (("See whether the pod runs and listens", "get pods -A -o wide"),)
+
+    def _step(self, subject: Subject) -> tuple[str, str]:
+        return ("See whether the pod runs and listens", f"{subject.words} -o wide")
 
 
 class Unreachable(SealaneError):
@@ -283,103 +333,3 @@ class ExecPluginFailed(ConfigError):
     """The program that would give credentials failed, hung or answered nonsense."""
 
     code = "exec-plugin-failed"
-
-
-_BY_REASON: dict[str, type[ApiError]] = {
-    "Unauthorized": Unauthorized,
-    "Forbidden": Forbidden,
-    "NotFound": NotFound,
-    "AlreadyExists": AlreadyExists,
-    "Conflict": Conflict,
-    "Invalid": Invalid,
-    "BadRequest": Invalid,
-    "Expired": Expired,
-    "Gone": Expired,
-    "TooManyRequests": TooManyRequests,
-}
-_BY_STATUS: dict[int, type[ApiError]] = {
-    400: Invalid,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    410: Expired,
-    415: Invalid,
-    422: Invalid,
-    429: TooManyRequests,
-}
-_status_decoder = msgspec.json.Decoder(Status)
-
-
-def parse_status(body: bytes) -> Status | None:
-    """The `Status` in an answer's body, or None when it is something else (a pod's own error, a proxy's HTML)."""
-    with contextlib.suppress(msgspec.DecodeError):
-        status = _status_decoder.decode(body)
-        if status.kind == "Status":
-            return status
-    return None
-
-
-def api_error(status: int, body: bytes, *, target: Target, retry_after: float = 0.0) -> ApiError:
-    """The typed error for an answer of 400 or more. Without a `Status`, the first line of the text is the message."""
-    parsed = parse_status(body)
-    if parsed is None:
-        text = body[:400].decode("utf-8", "replace").strip()
-        parsed = Status(message=text.splitlines()[0] if text and not text.startswith("<") else "")
-    return status_error(parsed, http=status, target=target, retry_after=retry_after)
-
-
-def status_error(parsed: Status, *, http: int, target: Target, retry_after: float = 0.0) -> ApiError:
-    """The typed error for a parsed `Status`, also for the one inside a watch's ERROR event."""
-    status = parsed.code or http
-    chosen = _BY_REASON.get(parsed.reason) or _BY_STATUS.get(status) or (ServerError if status >= 500 else ApiError)
-    if "trying to reach service" in parsed.message.lower():
-        chosen = PodUnreachable
-    wait = retry_after or (parsed.details.retry_after_seconds if parsed.details else 0.0)
-    return chosen(status, parsed.reason, parsed.message, parsed.details, target=target, retry_after=wait)
-
-
-def network_error(error: BaseException, *, target: Target, limit: float | None = None) -> Unreachable:
-    """The typed error for an exception of aiohttp, ssl or the operating system. `limit` is the time-out in seconds."""
-    host = target.server
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return Refused(f"the proxy for {host} cannot be reached ({_reason(error)})", target=target)
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return Refused(f"the proxy refuses to connect to {host} ({error.status} {error.message})", target=target)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return NameNotFound(f"the name of the server {host} is not known to DNS", target=target)
-    tls = _tls_reason(error)
-    if tls:
-        return TlsFailed(f"TLS with {host} failed: {tls}", target=target)
-    if isinstance(error, TimeoutError):
-        within = f" within {duration(limit)}" if limit else " in time"
-        return TimedOut(f"{host} did not answer{within}", target=target)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Refused(f"{host} does not accept the connection ({_reason(error)})", target=target)
-    if isinstance(error, aiohttp.InvalidURL):
-        return NameNotFound(f"{host} is no server address", target=target)
-    return Disconnected(f"{host} closed the connection before the answer was complete", target=target)
-
-
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    number = error.os_error.errno
-    return os.strerror(number).lower() if number else str(error.os_error).splitlines()[0]
-
-
-def _tls_reason(error: BaseException) -> str:
-    """What TLS said, in words; "" when it is not about TLS."""
-    found: Any = error
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        found = error.certificate_error
-    elif isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ssl.SSLError):
-        found = error.os_error
-    elif isinstance(error.__cause__, ssl.SSLError):
-        found = error.__cause__
-    if isinstance(found, ssl.SSLCertVerificationError):
-        return found.verify_message.rstrip(".") or "the certificate does not verify"
-    if isinstance(found, ssl.CertificateError):
-        return str(found).rstrip(".")
-    if not isinstance(found, ssl.SSLError):
-        return ""
-    reason = (found.reason or str(found)).replace("_", " ").lower()
-    return "the server does not speak TLS on this port" if "wrong version number" in reason else reason

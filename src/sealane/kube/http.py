@@ -23,7 +23,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from sealane import __version__
-from sealane.kube import auth, errors, tls
+from sealane.kube import auth, errors, failures, tls
 from sealane.kube.auth import Identity
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
@@ -119,7 +119,7 @@ class Http:
                 raise await failure(response, target=target)
             yield response
         except aiohttp.ClientError as error:
-            raise errors.network_error(error, target=target, limit=call.timeout.sock_read) from error
+            raise failures.network_error(error, target=target, limit=call.timeout.sock_read) from error
         finally:
             if response.content.at_eof():
                 response.release()
@@ -169,7 +169,7 @@ class Http:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
             limit = self.limits.connect if connecting else call.timeout.total or call.timeout.sock_read
-            raise errors.network_error(error, target=self.target(call.method, call.path), limit=limit) from error
+            raise failures.network_error(error, target=self.target(call.method, call.path), limit=limit) from error
 
     def _headers(self, given: Mapping[str, str], identity: Identity) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict(given)
@@ -216,18 +216,18 @@ async def read(response: aiohttp.ClientResponse, *, target: Target, limit: int, 
                     f"{target.context}: the answer to {target.request} is larger than {limit:,} bytes."
                 )
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise errors.network_error(error, target=target, limit=seconds) from error
+        raise failures.network_error(error, target=target, limit=seconds) from error
     return b"".join(parts)
 
 
-async def failure(response: aiohttp.ClientResponse, *, target: Target) -> errors.ApiError:
+async def failure(response: aiohttp.ClientResponse, *, target: Target) -> errors.ApiError | errors.Unreachable:
     """The typed error for an answer of 300 or more, from the first 256 KiB of its body."""
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
         body = await response.content.read(2**18)
         while len(body) < 2**18 and not response.content.at_eof():
             body += await response.content.read(2**18 - len(body))
-        return errors.api_error(response.status, body, target=target, retry_after=_retry_after(response))
-    return errors.api_error(response.status, b"", target=target, retry_after=_retry_after(response))
+        return failures.api_error(response.status, body, target=target, retry_after=_retry_after(response))
+    return failures.api_error(response.status, b"", target=target, retry_after=_retry_after(response))
 
 
 def proxy_for(context: Context) -> str | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from sealane.kube import errors
+from sealane.kube import failures
 from sealane.kube.errors import Target
 from sealane.kube.http import Body, Call, Http, read
 from sealane.kube.resources import PODS
@@ -48,7 +48,7 @@ class ProxyResponse:
             async for part in self._response.content.iter_any():
                 yield part
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.network_error(error, target=self._target, limit=self._silence) from error
+            raise failures.network_error(error, target=self._target, limit=self._silence) from error
 
     async def read(self, *, limit: int = BODY_LIMIT) -> bytes:
         """The whole body, at most `limit` bytes (`TooLarge`)."""
@@ -96,6 +96,6 @@ async def _raise_servers_own(response: aiohttp.ClientResponse, *, target: Target
     if b'"Status"' not in head[:300] and b"trying to reach service" not in head[:300].lower():
         return head
     body = head + await read(response, target=target, limit=2**20)
-    if errors.parse_status(body) is None and b"trying to reach service" not in body[:300].lower():
+    if failures.parse_status(body) is None and b"trying to reach service" not in body[:300].lower():
         return body
-    raise errors.api_error(response.status, body, target=target)
+    raise failures.api_error(response.status, body, target=target)

@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from sealane.kube import errors, wire
+from sealane.kube import errors, failures, wire
 from sealane.kube.errors import Target
 from sealane.kube.resources import Resource
 from sealane.kube.wire import Meta, RawEvent, RawObject, RawPage
@@ -324,7 +324,7 @@ class _Reflector:
             raise errors.Disconnected("the watch sent an object without a name", target=self._target()) from error
 
     def _failure(self, event: RawEvent) -> SealaneError:
-        return errors.status_error(wire.status(event.object), http=500, target=self._target())
+        return failures.status_error(wire.status(event.object), http=500, target=self._target())
 
     def _target(self) -> Target:
         path = self._selection.resource.path(namespace=self._selection.namespace)

@@ -14,7 +14,8 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 
-from sealane.kube.errors import Disconnected, Status, Target
+from sealane.kube.errors import Disconnected, Target
+from sealane.kube.failures import Status
 
 _MANAGED_KEY = b'"managedFields":'
 _EVENT_HEADS = {b'{"type":"%s","object":' % kind.encode(): kind for kind in ("ADDED", "MODIFIED", "DELETED")}
