@@ -84,8 +84,11 @@ class Admission:
         asked = usage_of(plural, obj)
         if not asked:
             return
-        for quota in self._cluster.list("resourcequotas", namespace):
-            _within(quota, asked, plural, obj)
+        quotas = self._cluster.list("resourcequotas", namespace)
+        if quotas:
+            used = objects.total(usage_of(plural, other) for other in self._cluster.list(plural, namespace))
+            for quota in quotas:
+                _within(quota, asked, used, plural=plural, name=_name(obj), obj=obj)
 
 
 def check_shares(pod: Obj) -> None:
@@ -164,32 +167,38 @@ def usage_of(plural: str, obj: Obj) -> dict[str, Fraction]:
     return used
 
 
-def _within(quota: Obj, asked: dict[str, Fraction], plural: str, obj: Obj) -> None:
+def _within(
+    quota: Obj, asked: dict[str, Fraction], used: dict[str, Fraction], *, plural: str, name: str, obj: Obj
+) -> None:
+    """Refuse what would exceed the quota, or does not say what the quota counts."""
     hard = quota["spec"].get("hard") or {}
-    used = quota.get("status", {}).get("used") or {}
-    missing = [
-        name for name in hard if name not in asked and plural == "pods" and name.split(".")[-1] in {"cpu", "memory"}
-    ]
+    start = f'{plural} "{name}" is forbidden'
+    title = quota["metadata"]["name"]
+    limited = [item for item in hard if plural == "pods" and item.split(".")[-1] in {"cpu", "memory"}]
+    missing = sorted(item for item in limited if item not in asked)
     if missing:
         container = obj["spec"]["containers"][0]["name"]
-        listed = "; ".join(f"{name} for: {container}" for name in sorted(missing))
+        listed = "; ".join(f"{item} for: {container}" for item in missing)
+        raise AdmissionDenied(f"{start}: failed quota: {title}: must specify {listed}")
+    zero = Fraction(0)
+    over = [item for item in sorted(hard) if item in asked and used.get(item, zero) + asked[item] > _hard(hard, item)]
+    if over:
+        requested = ",".join(f"{item}={spell(item, asked[item])}" for item in over)
+        already = ",".join(f"{item}={spell(item, used.get(item, zero))}" for item in over)
+        most = ",".join(f"{item}={hard[item]}" for item in over)
         raise AdmissionDenied(
-            f'{plural} "{_name(obj)}" is forbidden: failed quota: {quota["metadata"]["name"]}: must specify {listed}'
+            f"{start}: exceeded quota: {title}, requested: {requested}, used: {already}, limited: {most}"
         )
-    over = [
-        name
-        for name in sorted(hard)
-        if name in asked and objects.number(used.get(name, 0)) + asked[name] > objects.number(hard[name])
-    ]
-    if not over:
-        return
-    requested = ",".join(f"{name}={quantities.spell(asked[name])}" for name in over)
-    already = ",".join(f"{name}={used.get(name, '0')}" for name in over)
-    limited = ",".join(f"{name}={hard[name]}" for name in over)
-    raise AdmissionDenied(
-        f'{plural} "{_name(obj)}" is forbidden: exceeded quota: {quota["metadata"]["name"]}, '
-        f"requested: {requested}, used: {already}, limited: {limited}"
-    )
+
+
+def _hard(hard: Obj, name: str) -> Fraction:
+    return objects.number(hard[name])
+
+
+def spell(name: str, amount: Fraction) -> str:
+    """An amount of a quota as the API server writes it: memory and storage in binary units."""
+    style = quantities.Style.BINARY if name.endswith(("memory", "storage")) else quantities.Style.DECIMAL
+    return quantities.spell(amount, style=style)
 
 
 def _whole_gpus(pod: Obj) -> bool:

@@ -177,5 +177,8 @@ class Cluster:
         event["metadata"]["name"] = f"{obj['metadata']['name']}.{next(self._serial):016x}"
         event["firstTimestamp"] = event["lastTimestamp"] = now
         kind = self.kind("events")
-        self.store.create(kind, event, manager=component)
+        try:
+            self.store.create(kind, event, manager=component)
+        except StatusError:
+            return  # the namespace is going away: nobody will read it
         self._events[uid, reason, message] = (event["metadata"]["namespace"], event["metadata"]["name"])

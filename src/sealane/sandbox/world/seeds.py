@@ -47,7 +47,8 @@ def plant(cluster: Cluster, plan: dict[str, Any]) -> bool:
     for entry in plan.get("quotas", ()):
         body = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": entry["hard"]}}
         _put(cluster, "resourcequotas", body | {"metadata": {"name": entry["name"], "namespace": entry["namespace"]}})
-    _system_workloads(cluster)
+    if plan.get("system", True):
+        _system_workloads(cluster)
     if plan["kai"]:
         _kai(cluster, plan)
     _workloads(cluster, plan)
@@ -273,7 +274,7 @@ def _kai(cluster: Cluster, plan: dict[str, Any]) -> None:
     _put(cluster, "configs", config | {"spec": {"namespace": "kai-scheduler", "admission": {"gpuSharing": True}}})
     shard = {"apiVersion": "kai.scheduler/v1", "kind": "SchedulingShard", "metadata": {"name": "default"}}
     _put(cluster, "schedulingshards", shard | {"spec": {"placementStrategy": {"gpu": "binpack", "cpu": "binpack"}}})
-    for program, arguments in kai["programs"].items():
+    for program, arguments in kai["programs"].items() if plan.get("system", True) else ():
         name = kai["names"].get(program, program)
         image = f"{kai['image']}/{program}:{kai['version']}"
         entry = {"name": name, "namespace": "kai-scheduler", "image": image, "cpu": "50m", "memory": "128Mi"}

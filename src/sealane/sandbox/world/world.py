@@ -13,7 +13,7 @@ from typing import Any
 from sealane.sandbox.world import objects, runner, seeds
 from sealane.sandbox.world.admission import Admission
 from sealane.sandbox.world.clock import SandboxClock
-from sealane.sandbox.world.cluster import Cluster
+from sealane.sandbox.world.cluster import Admit, Cluster
 from sealane.sandbox.world.controllers.deployment import DeploymentController
 from sealane.sandbox.world.controllers.endpoints import EndpointsController
 from sealane.sandbox.world.controllers.garbage import GarbageCollector
@@ -128,6 +128,10 @@ class World:
     def pods(self, cluster: str) -> Backend:
         """The PodBackend of a cluster."""
         return self.clusters[cluster].backend
+
+    def admit_for(self, cluster: str) -> Admit:
+        """The admission chain of one cluster, `(verb, plural, object) -> object`; raises AdmissionDenied."""
+        return self.clusters[cluster].admission
 
     def admit(self, cluster: str, verb: str, kind: Any, obj: Obj) -> Obj:
         """What the API server asks before it stores `obj` (changed in place). Raises AdmissionDenied(message, code)."""

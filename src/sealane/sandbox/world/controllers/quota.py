@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from sealane.kube import quantities
 from sealane.sandbox.world import admission, objects
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.runner import Controller, Key
@@ -34,14 +33,9 @@ class QuotaController(Controller):
 
     def _write(self, quota: Obj, used: dict[str, Fraction]) -> None:
         hard = quota["spec"].get("hard") or {}
-        counted = {name: _spell(name, used.get(name, Fraction(0))) for name in hard}
+        counted = {name: admission.spell(name, used.get(name, Fraction(0))) for name in hard}
 
         def change(obj: Obj) -> None:
             obj["status"] = {"hard": dict(hard), "used": counted}
 
         self.cluster.change("resourcequotas", *objects.key(quota), change, subresource="status")
-
-
-def _spell(name: str, amount: Fraction) -> str:
-    style = quantities.Style.BINARY if name.endswith(("memory", "storage")) else quantities.Style.DECIMAL
-    return quantities.spell(amount, style=style)
