@@ -128,18 +128,20 @@ def test_events_that_end_with_carriage_returns_are_understood() -> None:
     assert reader.usage == Usage(7, 4)
 
 
-def test_usage_null_in_every_event_is_no_usage() -> None:
-    event = b'data: {"choices":[{"index":0,"delta":{}}],"usage":null}\n\n'
-    reader = SseReader(Api.OPENAI, hide_usage=True)
-    assert reader.feed(event) == event
-    assert reader.usage == Usage()
-
-
-def test_a_last_event_that_has_both_choices_and_usage_is_shown() -> None:
-    event = b'data: {"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":2,"completion_tokens":1}}\n\n'
-    reader = SseReader(Api.OPENAI, hide_usage=True)
-    assert reader.feed(event) == event
-    assert reader.usage == Usage(2, 1)
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        (b"null", Usage()),
+        (b'{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}', Usage()),
+        (b'{"prompt_tokens":2,"completion_tokens":1}', Usage(2, 1)),
+    ],
+)
+def test_usage_beside_choices_is_left_out_only_where_we_alone_asked_for_it(told: bytes, wanted: Usage) -> None:
+    event = b'data: {"choices":[{"index":0,"text":"a"}],"usage":%b}\n\n' % told
+    hiding, showing = SseReader(Api.OPENAI, hide_usage=True), SseReader(Api.OPENAI)
+    assert hiding.feed(event) == b'data: {"choices":[{"index":0,"text":"a"}]}\n\n'
+    assert showing.feed(event) == event
+    assert hiding.usage == showing.usage == wanted
 
 
 def test_an_event_without_end_is_not_held_back_without_bound() -> None:

@@ -148,6 +148,17 @@ async def test_when_no_replica_answers_the_error_names_them(make_lane: Any) -> N
         assert headers["Retry-After"] == "1"
 
 
+async def test_when_every_engine_is_busy_the_client_is_told_to_come_back(make_lane: Any) -> None:
+    async with make_lane(engines=2) as lane:
+        for engine in lane.engines:
+            engine.mood = "busy"
+        status, headers, body = await lane.post("/api/chat", asked(""))
+        assert status == 503
+        assert headers["Retry-After"] == "2"
+        assert json.loads(body)["code"] == "engine-busy"
+        assert "server busy" in json.loads(body)["error"]
+
+
 async def test_a_dead_address_is_skipped(make_lane: Any) -> None:
     async with make_lane(engines=2) as lane:
         await lane.engines[0].stop()

@@ -110,6 +110,13 @@ class NoReplica(GatewayError):
     http_status = 503
 
 
+class EngineBusy(GatewayError):
+    """Every copy that was tried said that it has too much to do."""
+
+    code = "engine-busy"
+    http_status = 503
+
+
 class UpstreamLost(GatewayError):
     """The replica went away before or during its answer."""
 

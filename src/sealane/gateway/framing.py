@@ -3,7 +3,7 @@ ended.
 
 A replica that dies leaves a stream that just stops, without an error: only the missing end (`[DONE]`, `message_stop`,
 `"done":true`) tells. Holding back a half event lets our own error event follow cleanly. Bytes are never changed; the
-one thing that is ever left out is a usage event which only the gateway had asked for. All of it is pure.
+one thing that is ever left out is usage which the gateway alone had asked for. All of it is pure.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class _Native(msgspec.Struct):
 
 _EVENT = msgspec.json.Decoder(_Event)
 _NATIVE = msgspec.json.Decoder(_Native)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Reader(Protocol):
@@ -117,13 +118,18 @@ class SseReader:
         return data[:at]
 
     def _look(self, data: bytes) -> bytes:
-        """Read usage events, and leave them out where the client did not ask for them."""
+        """Read usage, and leave it out where the client did not ask for it."""
         separator = b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
         kept = []
         for piece in data.split(separator):
-            if b'"usage"' in piece and self._is_usage_only(piece) and self._hide_usage:
+            if b'"usage"' not in piece:
+                kept.append(piece)
                 continue
-            kept.append(piece)
+            usage_only = self._is_usage_only(piece)
+            if not self._hide_usage:
+                kept.append(piece)
+            elif not usage_only:
+                kept.append(_without_usage(piece))
         return separator.join(kept)
 
     def _is_usage_only(self, piece: bytes) -> bool:
@@ -152,6 +158,17 @@ class SseReader:
     def rest(self) -> bytes:
         """See Reader."""
         return self._held
+
+
+def _without_usage(piece: bytes) -> bytes:
+    """An event without its `usage`: Ollama's /v1/completions puts zeros into each one once usage is asked for."""
+    at = piece.find(b"data:") + 5
+    try:
+        fields = _FIELDS.decode(piece[at:])
+    except msgspec.DecodeError:
+        return piece
+    fields.pop("usage", None)
+    return piece[:at] + b" " + msgspec.json.encode(fields)
 
 
 _RESPONSES_ENDS = (

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from sealane.gateway import answers, bodies, errors, fim, framing
 from sealane.gateway.balancer import Balancer
 from sealane.gateway.endpoints import Endpoint
-from sealane.gateway.errors import BodyTooLarge, GatewayError, UpstreamDenied, UpstreamLost
+from sealane.gateway.errors import BodyTooLarge, EngineBusy, GatewayError, UpstreamDenied, UpstreamLost
 from sealane.gateway.flights import Flight, Flights
 from sealane.gateway.metering import UsageStore
 from sealane.gateway.metrics import Metrics
@@ -178,7 +178,8 @@ class Relay:
     async def _whole(self, ex: Exchange, slot: Slot, response: Response) -> None:
         body = await response.read()
         if response.status in _RETRYABLE:
-            raise Unreached(_said(body) or f"it answered {response.status}")
+            said = answers.sentence_in(body) or f"it answered {response.status}"
+            raise Unreached(said, busy=response.status == 503)
         self._balancer.succeeded(slot, ex.model)
         if response.status == 200:
             ex.usage = framing.usage_of(body, ex.endpoint.api)
@@ -295,11 +296,6 @@ def _too_large(size: int, limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body has {text.binary_bytes(size)} or more; the limit is {text.binary_bytes(limit)}.")
 
 
-def _said(body: bytes) -> str:
-    """The sentence in an engine's error body, "" when there is none."""
-    return answers.sentence_in(body)
-
-
 def _cut(model: str, slot: Slot) -> UpstreamLost:
     return UpstreamLost(f"The answer was cut: replica `{slot.replica.id}` of `{model}` went away in the middle of it.")
 
@@ -310,4 +306,6 @@ def _gave_up(entry: Entry, tried: list[Slot], failure: Unreached | Lost | None) 
         return UpstreamDenied(f"Model `{entry.model}` cannot be reached: {cause}.")
     names = text.listing([f"`{slot.replica.id}`" for slot in tried])
     word = "Replica" if len(tried) == 1 else "Replicas"
+    if isinstance(failure, Unreached) and failure.busy:
+        return EngineBusy(f"{word} {names} of `{entry.model}` cannot take a request now: {cause}.", retry_after=2)
     return UpstreamLost(f"{word} {names} of `{entry.model}` did not answer: {cause}.", retry_after=1)

@@ -13,12 +13,12 @@ import aiohttp
 
 
 class Unreached(Exception):
-    """The replica did not begin an answer. `denied`: the cluster refused, so the next try will be refused too."""
+    """The replica did not begin an answer. `denied`: the cluster refused. `busy`: the engine itself said "not now"."""
 
-    def __init__(self, cause: str, *, denied: bool = False) -> None:
+    def __init__(self, cause: str, *, denied: bool = False, busy: bool = False) -> None:
         super().__init__(cause)
-        self.cause = cause
         self.denied = denied
+        self.busy = busy
 
 
 class Lost(Exception):
