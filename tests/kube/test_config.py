@@ -231,6 +231,17 @@ def test_a_plugin_that_cannot_work_is_a_problem_of_its_context(write: Write, old
     assert words in problem.sentence
 
 
+def test_commands_for_people_name_the_file_unless_it_is_the_default(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(BASE)
+    assert config.load([path]).context().target().kubectl("get pods") == (
+        f"kubectl --kubeconfig {path} --context harbor-eu get pods"
+    )
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    assert config.load().context().target().kubectl("get pods") == "kubectl --context harbor-eu get pods"
+
+
 def test_secrets_are_not_in_a_repr(write: Write) -> None:
     assert "s3cret" not in repr(config.load([write(BASE)]))
 

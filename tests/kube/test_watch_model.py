@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from kube_server import bookmark, compact, event, expired, pod
 
 from sealane.kube import errors, failures, wire
+from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.resources import PODS, Resource
 from sealane.kube.watch import Condition, Gone, Synced, Upsert, reflect
@@ -39,6 +40,7 @@ class ModelServer:
     """One log of writes. Each point where the reflector waits for the server consumes the next step of the schedule."""
 
     def __init__(self, schedule: list[Op]) -> None:
+        self.context = Context(name="model", server="http://model")
         self._steps = iter(schedule)
         self.done = False
         self.revision = 1

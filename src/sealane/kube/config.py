@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sealane.kube import located
-from sealane.kube.errors import ConfigError
+from sealane.kube.errors import ConfigError, Target
 from sealane.kube.located import Place
 from sealane.lib.errors import NextStep
 from sealane.lib.text import listing, nearest
@@ -58,7 +58,10 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster as one user. `problem` is raised by the client at the first call; `warnings` are for people."""
+    """One cluster as one user. `problem` is raised by the client at the first call; `warnings` are for people.
+
+    `kubeconfig` is the one file that was asked for, so that commands for people can name it; "" for kubectl's default.
+    """
 
     name: str
     server: str
@@ -71,8 +74,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     proxy_url: str = ""
     credentials: Credentials = Credentials()
+    kubeconfig: str = ""
     warnings: tuple[str, ...] = ()
     problem: ConfigError | None = None
+
+    def target(self, request: str = "") -> Target:
+        """For sentences about an exchange with this context's server."""
+        return Target(context=self.name, server=self.server, request=request, kubeconfig=self.kubeconfig)
 
 
 class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +124,10 @@ def load(paths: Sequence[Path] | None = None) -> Kubeconfig:
     documents = [located.read(file) for file in files]
     clusters = _named(documents, "clusters", "cluster")
     users = _named(documents, "users", "user")
+    alone = str(wanted[0]) if len(wanted) == 1 and wanted != default_paths() else ""
     contexts = {
-        name: _context(name, entry, clusters, users) for name, entry in _named(documents, "contexts", "context").items()
+        name: msgspec.structs.replace(_context(name, entry, clusters, users), kubeconfig=alone)
+        for name, entry in _named(documents, "contexts", "context").items()
     }
     current = next((name for document in documents if (name := document.field("current-context").text())), "")
     return Kubeconfig(contexts=contexts, current=current, files=files)

@@ -9,6 +9,7 @@ failures become ours in `kube.failures`.
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
@@ -25,10 +26,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     context: str
     server: str
     request: str = ""
+    kubeconfig: str = ""
 
     def kubectl(self, words: str) -> str:
-        """A kubectl command against the same context."""
-        return f"kubectl --context {self.context} {words}"
+        """A kubectl command against the same context of the same kubeconfig ("" is kubectl's own default)."""
+        file = f"--kubeconfig {shlex.quote(self.kubeconfig)} " if self.kubeconfig else ""
+        return f"kubectl {file}--context {self.context} {words}"
 
     @property
     def subject(self) -> Subject:
@@ -280,7 +283,7 @@ class TlsFailed(Unreachable):
 
     code = "cluster-tls"
     title = "Compare the context's certificate-authority and tls-server-name with the server's certificate"
-    command = "config view --minify --raw"
+    command = "config view --minify"
 
 
 class TimedOut(Unreachable):

@@ -90,7 +90,7 @@ class Http:
 
     def target(self, method: str, path: str) -> Target:
         """For sentences about this exchange."""
-        return Target(context=self.context.name, server=self.context.server, request=f"{method} {path}")
+        return self.context.target(f"{method} {path}")
 
     async def request(
         self,

@@ -51,7 +51,7 @@ async def run(spec: ExecSpec, context: Context, *, limit: float = LIMIT) -> Gran
     answers something else than an ExecCredential of the same version.
     """
     if spec.interactive_mode == "Always":
-        step = NextStep(title="Sign in where it can ask", command=f"kubectl --context {context.name} auth whoami")
+        step = NextStep(title="Sign in where it can ask", command=context.target().kubectl("auth whoami"))
         raise _failed(spec, context, "always needs a terminal (interactiveMode: Always), which Sealane has not", step)
     process = await _start(spec, context)
     try:

@@ -22,6 +22,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from sealane.kube import errors, failures, wire
+from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.resources import Resource
 from sealane.kube.wire import Meta, RawEvent, RawObject, RawPage
@@ -81,6 +82,10 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 class Source(Protocol):
     """What a reflector needs of a client."""
+
+    @property
+    def context(self) -> Context:
+        """Whose server it is, for sentences."""
 
     def list_raw(
         self,
@@ -328,9 +333,7 @@ class _Reflector:
 
     def _target(self) -> Target:
         path = self._selection.resource.path(namespace=self._selection.namespace)
-        context = getattr(self._source, "context", None)
-        name, server = (context.name, context.server) if context is not None else ("cluster", "")
-        return Target(context=name, server=server, request=f"GET {path}")
+        return self._source.context.target(f"GET {path}")
 
 
 def _difference(before: dict[tuple[str, str], Meta], fresh: dict[tuple[str, str], RawObject]) -> Iterable[Change]:
