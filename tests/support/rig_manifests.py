@@ -27,7 +27,7 @@ kill $server
 wait $server
 exit $code
 """
-_SECURITY = {
+SECURITY = {
     "allowPrivilegeEscalation": False,
     "runAsNonRoot": True,
     "runAsUser": 1000,
@@ -59,7 +59,7 @@ def deployment(
     shared: JsonObject = {
         "image": image,
         "env": environment,
-        "securityContext": _SECURITY,
+        "securityContext": SECURITY,
         "volumeMounts": [{"name": "models", "mountPath": "/models"}],
     }
     resources: JsonObject = {"requests": {"cpu": "100m", "memory": "128Mi"}}

@@ -9,6 +9,7 @@ and `synced` is for those who need to wait for a first full answer.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from sealane.fleet.subscriptions import Pair
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.resources import Resource
-from sealane.lib import text
+from sealane.lib import text, waiting
 from sealane.lib.clock import Clock
 from sealane.lib.errors import NextStep, SealaneError
 
@@ -96,6 +97,10 @@ class Cluster:
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
         return self._feed(resource, "").freshness()
+
+    def now(self) -> datetime.datetime:
+        """The time by which ages of what is in this cluster are told."""
+        return self._clock.now()
 
     def serves(self, resource: Resource) -> bool | None:
         """Whether the server has this kind; None while that is not known."""
@@ -180,22 +185,12 @@ class Cluster:
             self._known.set() if fine else self._known.clear()
             if fine:
                 backoff = BACKOFF_FIRST
-                await self._rest(PROBE_EVERY)
+                await waiting.until(self._probe_now, clock=self._clock, seconds=PROBE_EVERY)
                 # A watch in trouble must not make this a tight loop.
                 await self._clock.sleep(BACKOFF_FIRST)
                 continue
             await self._clock.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
             backoff = min(backoff * 2, BACKOFF_MOST)
-
-    async def _rest(self, seconds: float) -> None:
-        """Until the next probe is due or a watch reports trouble."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        woken = asyncio.ensure_future(self._probe_now.wait())
-        try:
-            await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            woken.cancel()
 
     async def _probe(self) -> bool:
         try:

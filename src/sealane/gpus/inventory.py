@@ -93,7 +93,7 @@ def build(name: str, objects: Objects, *, version: str = "", sandbox: bool = Fal
         gpu_sharing=_gpu_sharing(objects),
         region=", ".join(regions),
         nodes=nodes,
-        queues=_queues(objects.queues),
+        queues=queues_of(objects.queues),
         namespaces=None if objects.namespaces is None else tuple(sorted(objects.namespaces)),
         storage_class=_default_class(objects.storage_classes),
         deployments=tuple(
@@ -144,7 +144,8 @@ def _asked(container: views.Container, resource: str) -> float:
     return cards.number(requests.get(resource, limits.get(resource, "0")))
 
 
-def _queues(found: Sequence[views.QueueView]) -> tuple[Queue, ...]:
+def queues_of(found: Sequence[views.QueueView]) -> tuple[Queue, ...]:
+    """KAI's queues in devices; children are those that name the parent and those that the parent's status names."""
     children: dict[str, set[str]] = defaultdict(set)
     for queue in found:
         if queue.spec.parent_queue:

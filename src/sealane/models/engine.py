@@ -8,7 +8,7 @@ the caller may not ask it. Nothing is retried here; the observer decides when to
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -169,7 +169,7 @@ class Engine:
         body = {"model": model, "prompt": prompt, "stream": False, "options": options, "keep_alive": -1}
         return await self._ask("POST", "/api/generate", Completion, body=body, limit=LOADING)
 
-    async def pull(self, model: str, *, insecure: bool = False) -> AsyncIterator[Pull]:
+    async def pull(self, model: str, *, insecure: bool = False) -> AsyncGenerator[Pull, None]:
         """Attach to the pull of a model (the engine has one download however many ask) and follow its bytes until it
         succeeds. Leaving early stops nothing that somebody else pulls."""
         tally, rest = Tally(), b""
@@ -233,13 +233,13 @@ class Engine:
                 timeout=limit,
             ) as response:
                 yield response
+        except kube_errors.Unauthorized:
+            raise
         except (kube_errors.ApiError, kube_errors.Unreachable) as error:
             raise self._translated(error) from error
 
     def _translated(self, error: SealaneError) -> SealaneError:
         pod, namespace = self._pod, self._namespace
-        if isinstance(error, kube_errors.Unauthorized):
-            return error
         if isinstance(error, kube_errors.Forbidden):
             return EngineClosed(
                 f"You may not ask the engine of {pod} in {namespace}: the right to create pods/proxy is missing.",

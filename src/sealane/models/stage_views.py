@@ -34,6 +34,7 @@ class Metadata(Shape, frozen=True):
     name: str
     namespace: str = ""
     uid: str = ""
+    resource_version: str = ""
     generation: int = 0
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -73,9 +74,25 @@ class Container(Shape, frozen=True):
     resources: Resources = Resources()
 
 
+class Claim(Shape, frozen=True):
+    claim_name: str = ""
+
+
+class SecretSource(Shape, frozen=True):
+    secret_name: str = ""
+
+
+class Volume(Shape, frozen=True):
+    name: str = ""
+    persistent_volume_claim: Claim | None = None
+    ephemeral: dict[str, Any] | None = None
+    secret: SecretSource | None = None
+
+
 class PodSpec(Shape, frozen=True):
     node_name: str = ""
     scheduler_name: str = ""
+    volumes: list[Volume] | None = None
     containers: list[Container] = []
     init_containers: list[Container] | None = None
 
@@ -176,8 +193,10 @@ class DeploymentView(Shape, frozen=True):
         return self.metadata.annotation(MODEL_ANNOTATION)
 
     def env(self, name: str) -> str:
-        """A variable of the engine's container; "" when it is not set."""
-        for container in self.spec.template.spec.containers:
+        """A variable of the pod's containers, init containers last; "" when it is not set."""
+        pod = self.spec.template.spec
+        every: list[Container] = [*pod.containers, *(pod.init_containers or ())]
+        for container in every:
             for variable in container.env or ():
                 if variable.name == name:
                     return variable.value

@@ -1,0 +1,147 @@
+"""One pod of a hosted model, followed through its engine: attach to the pull, load the model, keep looking.
+
+A follower asks at most once a second, whatever happens around it, and one stream (the pull) counts as one question. It
+changes nothing that the pod would not do by itself: attaching to a pull joins the download that the init container
+began, preloading is what the first request would cause. It ends when its pod is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from sealane.fleet import Cluster
+from sealane.kube import resources
+from sealane.lib import waiting
+from sealane.lib.clock import Clock
+from sealane.lib.errors import SealaneError
+from sealane.models.engine import Engine, EngineClosed, EngineRefused, same
+from sealane.models.stage_views import ENGINE_CONTAINER, PULL_CONTAINER, EngineFacts, PodView, view
+
+_log = logging.getLogger(__name__)
+
+PACE = 1.0
+"""Least seconds between two questions to one pod."""
+
+IDLE, RECHECK, AFTER_REFUSAL, AFTER_CLOSED = 2.0, 30.0, 10.0, 60.0
+
+
+class Follower:
+    """What the engine of one pod says. `facts` is current; `changed` is called when it changed."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        pod: PodView,
+        *,
+        model: str,
+        insecure: bool,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self.facts = EngineFacts()
+        self._cluster = cluster
+        self._namespace, self._name, self._uid = pod.metadata.namespace, pod.metadata.name, pod.metadata.uid
+        self._engine = Engine(cluster.client, self._name, namespace=self._namespace)
+        self._model = model
+        self._insecure = insecure
+        self._clock = clock
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._asked = float("-inf")
+        self._version = pod.metadata.resource_version
+        self._phase = ""
+
+    def wake(self, pod: PodView) -> None:
+        """Look at once if the pod changed."""
+        if pod.metadata.resource_version != self._version:
+            self._version = pod.metadata.resource_version
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Follow until the pod is gone or leaving."""
+        while (pod := self._pod()) is not None:
+            try:
+                rest = await self._step(pod)
+            except EngineClosed:
+                self._tell(EngineFacts(closed=True))
+                rest = AFTER_CLOSED
+            except EngineRefused as error:
+                self._tell(EngineFacts(error=error.said))
+                rest = AFTER_REFUSAL
+            except SealaneError as error:
+                _log.debug("%s/%s: %s", self._namespace, self._name, error.sentence)
+                rest = PACE
+            except Exception:  # noqa: BLE001 - a task's border: one pod's engine must not end the observer
+                _log.exception("following %s/%s failed and begins anew", self._namespace, self._name)
+                rest = IDLE
+            self._wake.clear()
+            await waiting.until(self._wake, clock=self._clock, seconds=rest)
+
+    def _pod(self) -> PodView | None:
+        obj = self._cluster.get(resources.PODS, self._namespace, self._name)
+        if obj is None or obj["metadata"].get("uid") != self._uid or obj["metadata"].get("deletionTimestamp"):
+            return None
+        found: PodView = view(obj, PodView)
+        return found
+
+    async def _step(self, pod: PodView) -> float:
+        """Do what the pod's state calls for; returns the seconds until it should be looked at again."""
+        phase = _phase(pod)
+        if phase != self._phase:
+            if not (phase.startswith("pulling") and self._phase.startswith("pulling")):
+                self._tell(EngineFacts())
+            self._phase = phase
+        if phase == "pulling":
+            await self._attach()
+            return PACE
+        if not phase.startswith("ready"):
+            return IDLE
+        if not self.facts.loaded and not self.facts.stored:
+            return await self._load()
+        rest = self._asked + RECHECK - self._clock.monotonic()
+        return rest if rest > 0 else await self._look()
+
+    async def _attach(self) -> None:
+        """Follow the pull's bytes until the stream ends, as it does when the init container is done."""
+        await self._pace()
+        async with contextlib.aclosing(self._engine.pull(self._model, insecure=self._insecure)) as progress:
+            async for pull in progress:
+                self._tell(EngineFacts(pull=pull))
+
+    async def _load(self) -> float:
+        """Bring the model into memory, as the first request would."""
+        await self._pace()
+        await self._engine.preload(self._model)
+        self._tell(EngineFacts(loaded=True))
+        return RECHECK
+
+    async def _look(self) -> float:
+        """Still in memory? Another model may have taken its place; then the first request brings it back."""
+        await self._pace()
+        held = any(same(each.name, self._model) for each in await self._engine.loaded())
+        self._tell(EngineFacts(loaded=held, stored=not held))
+        return RECHECK
+
+    async def _pace(self) -> None:
+        early = self._asked + PACE - self._clock.monotonic()
+        if early > 0:
+            await self._clock.sleep(early)
+        self._asked = self._clock.monotonic()
+
+    def _tell(self, facts: EngineFacts) -> None:
+        if facts != self.facts:
+            self.facts = facts
+            self._changed()
+
+
+def _phase(pod: PodView) -> str:
+    """`pulling`, `starting`, or `ready` with the engine's restarts, each of which empties its memory."""
+    pull, main = pod.container(PULL_CONTAINER), pod.container(ENGINE_CONTAINER)
+    if pull is not None and pull.state.running is not None:
+        return "pulling"
+    if pull is not None and pull.state.terminated is None:
+        return "pulling again" if pull.restart_count else "starting"
+    return f"ready {main.restart_count if main else 0}" if pod.ready else "starting"
