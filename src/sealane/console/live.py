@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from sealane.console.services import Services
+from sealane.lib import waiting
 from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
 
@@ -73,7 +74,7 @@ class Stream:
         while True:
             await self.step()
             await self._clock.sleep(INTERVAL)
-            await self._wait()
+            await waiting.until(self._dirty, clock=self._clock, seconds=BEAT)
 
     async def step(self) -> None:
         """Render once; send what differs, the whole page to whoever fell behind, and a beat."""
@@ -104,17 +105,6 @@ class Stream:
     def _send(self, message: bytes) -> None:
         for reader in self.readers:
             reader.offer(message)
-
-    async def _wait(self) -> None:
-        """Until something changed or it is time for a beat."""
-        changed = asyncio.create_task(self._dirty.wait(), name="live: changed")
-        beat = asyncio.create_task(self._clock.sleep(BEAT), name="live: beat")
-        try:
-            await asyncio.wait((changed, beat), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
-            beat.cancel()
-            await asyncio.gather(changed, beat, return_exceptions=True)
 
 
 class Hub:
