@@ -24,7 +24,7 @@ Execute = Callable[[Sequence[str], float], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A running container: its manifest, its pod's address, and how to run a command in it (True if that ends with 0)."""
+    """A running container: its manifest, its pod's address, and a way to run a command in it (True: ended with 0)."""
 
     container: JsonObject
     address: str

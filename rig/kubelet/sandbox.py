@@ -116,15 +116,15 @@ class Sandbox:
             raise StartFailed(f"No network for the pod at {self.address}: {done.stderr.strip()}.")
 
 
-def end(process: subprocess.Popen[bytes], *, grace: float) -> None:
-    """SIGTERM to the container's first process, SIGKILL to its whole tree after `grace` seconds, and wait.
+def end(process: subprocess.Popen[bytes], *, grace: float, how: signal.Signals = signal.SIGTERM) -> None:
+    """SIGTERM (or `how`) to the container's first process, SIGKILL to its whole tree after `grace` seconds, and wait.
 
     As in any container, a first process that installs no handler does not notice SIGTERM.
     """
     child = _first_process(process.pid)
     if child is not None and process.poll() is None:
         try:
-            os.kill(child, signal.SIGTERM)
+            os.kill(child, how)
             process.wait(grace)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             pass

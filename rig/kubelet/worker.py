@@ -8,6 +8,7 @@ server delays the news and loses none, and no container waits for it.
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import threading
 import time
@@ -99,13 +100,19 @@ class Worker:
         if network is not None:
             network.close()
 
+    def crash(self, name: str) -> None:
+        """SIGKILL a container as the kernel would when memory runs out; raises KeyError when it does not run."""
+        with self._lock:
+            process = self._processes[name]
+        sandbox.end(process, grace=0, how=signal.SIGKILL)
+
     # ---- running
 
     def _run(self) -> None:
         try:
             if not self._have_images():
                 return
-            if not any(_is_runnable(c) for c in (*self.inits, *self.mains)):
+            if not any(is_runnable(c.spec) for c in (*self.inits, *self.mains)):
                 self._pretend()
                 return
             self._open_sandbox()
@@ -215,7 +222,7 @@ class Worker:
                 self._publisher.notice()
                 self._ending.wait(1.0)
                 continue
-            image = ("ollama", "serve") if _is_runnable(container) else ("sleep", "infinity")
+            image = ("ollama", "serve") if is_runnable(container.spec) else ("sleep", "infinity")
             argv = environment.command_line(container.spec, env, entrypoint=image)
             root = self._folder / f"{container.name}-{container.restarts}"
             container.logs.append(Log(self._folder / "logs" / f"{container.name}-{container.restarts}.log"))
@@ -293,8 +300,9 @@ class Worker:
         return thread
 
 
-def _is_runnable(container: Container) -> bool:
-    image = container.spec["image"].split("@")[0]
+def is_runnable(spec: JsonObject) -> bool:
+    """Whether a container of the manifest has Ollama's image, the one that can be run here."""
+    image = spec["image"].split("@")[0]
     return image in _RUNNABLE or image.rsplit(":", 1)[0] in _RUNNABLE
 
 
