@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,10 +21,13 @@ from sealane.console import errors, live, pages, problems, security
 from sealane.console.assets import Assets
 from sealane.console.changes import Changes
 from sealane.console.forms import read_form
+from sealane.console.frame import frame_of
 from sealane.console.services import Services
 from sealane.console.templating import Templates
 from sealane.console.views import Ask, View, desk_of, endpoint, render_regions
 from sealane.lib.errors import SealaneError
+
+log = logging.getLogger(__name__)
 
 
 def build(services: Services, *, reload_templates: bool = False) -> Starlette:
@@ -110,14 +114,19 @@ def _view_routes(view: View[Any], hub: live.Hub) -> Sequence[BaseRoute]:
 
 def _error_renderer(templates: Templates, services: Services) -> Any:
     def render(request: Request, template: str, *, error: SealaneError) -> str:
-        return templates.render(
-            template,
-            error=error,
-            sandbox=services.settings.sandbox,
-            nonce=request.scope.get("state", {}).get("nonce", ""),
-            title="Not done" if error.http_status != 404 else "Not found",
-            path=request.url.path,
-        )
+        common = {
+            "error": error,
+            "nonce": request.scope.get("state", {}).get("nonce", ""),
+            "title": "Not done" if error.http_status != 404 else "Not found",
+        }
+        if template != "error.html":
+            return templates.render(template, **common, sandbox=services.settings.sandbox)
+        try:
+            frame = frame_of(services, "")
+        except Exception:  # the request border: the frame itself may be what failed
+            log.exception("the frame of an error page failed")
+            return templates.render("refused.html", **common, sandbox=services.settings.sandbox)
+        return templates.render(template, **common, frame=frame, view="error", live="", problem=None, page=None)
 
     return render
 

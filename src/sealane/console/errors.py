@@ -38,8 +38,7 @@ class Pages:
             return JSONResponse({"error": error.to_json()}, status_code=status)
         if request.headers.get("hx-request") == "true":
             return HTMLResponse(self._render(request, "fragments/problem.html", error=error), status_code=status)
-        template = "session.html" if isinstance(error, problems.NoSession) else "error.html"
-        return HTMLResponse(self._render(request, template, error=error), status_code=status)
+        return HTMLResponse(self._render(request, _template_of(error), error=error), status_code=status)
 
     async def on_sealane_error(self, request: Request, error: Exception) -> Response:
         """Handler for everything that is fit to be shown."""
@@ -58,6 +57,13 @@ class Pages:
         mark = secrets.token_hex(4)
         log.error("bug %s at %s %s", mark, request.method, request.url.path, exc_info=error)
         return self.answer(request, problems.Unexpected(mark))
+
+
+def _template_of(error: SealaneError) -> str:
+    """Strangers get a page without the frame, which tells of clusters and models."""
+    if isinstance(error, problems.NoSession):
+        return "session.html"
+    return "refused.html" if isinstance(error, problems.ForeignHost | problems.ForeignOrigin) else "error.html"
 
 
 def wants_json(request: Request) -> bool:

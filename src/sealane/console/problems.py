@@ -77,7 +77,7 @@ class NoSuchPage(SealaneError):
     http_status = 404
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"There is no page {path[:200]}.", next_steps=(NextStep(title="Go to Home"),))
+        super().__init__(f"There is no page {path[:200]}.")
 
 
 class WrongMethod(UsageError):
