@@ -202,3 +202,9 @@ async def test_a_cluster_wide_object_has_no_namespace_in_its_path(server: ApiSer
 async def test_the_version_is_the_servers_own_word(server: ApiServer, client: Client) -> None:
     server.on("GET", "/version", Answer(compact({"gitVersion": "v1.34.2", "major": "1"})))
     assert await client.version() == "v1.34.2"
+
+
+async def test_a_login_page_in_the_way_is_not_taken_for_an_object(server: ApiServer, client: Client) -> None:
+    server.on("GET", POD, Answer(b"<html>please sign in"))
+    with pytest.raises(errors.Disconnected, match="does not answer like an API server"):
+        await client.get(PODS, "web", namespace="team-a")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
+from pathlib import Path
 
 import aiohttp
 import pytest
+from kube_certificates import Authority
 from kube_server import Answer, ApiServer, Stream, status
 
-from sealane.kube import errors, http
+from sealane.kube import errors, http, tls
+from sealane.kube.auth import Identity
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.errors import ConfigError
@@ -213,3 +217,22 @@ async def test_limits_are_those_given() -> None:
     opened = Http(Context(name="c", server="https://c"), clock=SYSTEM, limits=Limits(request=3))
     assert opened.limits.request == 3
     await opened.close()
+
+
+async def test_calls_that_start_together_share_one_trust_and_so_one_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    built: list[ssl.SSLContext] = []
+    build = tls.build
+
+    def counted(context: Context, identity: Identity) -> ssl.SSLContext:
+        built.append(build(context, identity))
+        return built[-1]
+
+    monkeypatch.setattr("sealane.kube.tls.build", counted)
+    async with ApiServer(tls=authority.server(tmp_path, hosts=("127.0.0.1",))) as server:
+        server.on("GET", "/version", VERSION)
+        async with Client(server.context(ca_data=authority.pem)) as client:
+            assert await asyncio.gather(*(client.version() for _ in range(5))) == ["v1.34.2"] * 5
+    assert len(built) == 1

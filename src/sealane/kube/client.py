@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import aiohttp
 import msgspec
 
 from sealane.kube import discovery, logs, proxy, resources, wire
 from sealane.kube.config import Context
+from sealane.kube.errors import Disconnected
 from sealane.kube.http import Body, Call, Http, Limits
 from sealane.kube.proxy import ProxyResponse
 from sealane.kube.resources import Resource
@@ -65,7 +66,7 @@ class Client:
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "", subresource: str = "") -> dict[str, Any]:
         """One object, or one of its subresources."""
-        return _object(await self.http.request("GET", self._path(resource, name, namespace, subresource)))
+        return await self._ask("GET", self._path(resource, name, namespace, subresource))
 
     async def list(
         self,
@@ -152,7 +153,7 @@ class Client:
         resource, _, namespace = await self._locate(obj)
         query = [("fieldManager", MANAGER), *_dry(dry_run)]
         path = resource.path(namespace=namespace)
-        return _object(await self.http.request("POST", path, query=query, **_json(obj)))
+        return await self._ask("POST", path, query=query, **_json(obj))
 
     async def apply(
         self, obj: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, manager: str = MANAGER
@@ -162,7 +163,7 @@ class Client:
         query = [("fieldManager", manager), ("force", "true" if force else "false"), *_dry(dry_run)]
         path = self._path(resource, name, namespace, "")
         sent = _json(obj, "application/apply-patch+yaml")
-        return _object(await self.http.request("PATCH", path, query=query, **sent))
+        return await self._ask("PATCH", path, query=query, **sent)
 
     async def patch(
         self,
@@ -179,7 +180,7 @@ class Client:
         media = {"merge": "merge-patch", "json": "json-patch", "strategic": "strategic-merge-patch"}[type]
         path = self._path(resource, name, namespace, subresource)
         query = [("fieldManager", MANAGER), *_dry(dry_run)]
-        return _object(await self.http.request("PATCH", path, query=query, **_json(patch, f"application/{media}+json")))
+        return await self._ask("PATCH", path, query=query, **_json(patch, f"application/{media}+json"))
 
     async def delete(
         self,
@@ -198,7 +199,7 @@ class Client:
         if dry_run:
             options["dryRun"] = ["All"]
         path = self._path(resource, name, namespace, "")
-        return _object(await self.http.request("DELETE", path, **_json(options)))
+        return await self._ask("DELETE", path, **_json(options))
 
     async def scale(self, resource: Resource, name: str, replicas: int, *, namespace: str) -> dict[str, Any]:
         """Set the number of replicas through the scale subresource, which needs no right to change the object."""
@@ -238,7 +239,7 @@ class Client:
 
     async def version(self) -> str:
         """The server's version as it calls itself, such as `v1.34.2`."""
-        return str(_object(await self.http.request("GET", "/version")).get("gitVersion", ""))
+        return str((await self._ask("GET", "/version")).get("gitVersion", ""))
 
     async def discover(self) -> Resources:
         """Every kind that the server serves, at every version, each group's preferred version first; remembered."""
@@ -264,8 +265,17 @@ class Client:
             "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
         path = resources.ACCESS_REVIEWS.path()
-        status = _object(await self.http.request("POST", path, **_json(review))).get("status", {})
+        status = (await self._ask("POST", path, **_json(review))).get("status", {})
         return Allowed(bool(status.get("allowed")), str(status.get("reason", "") or status.get("evaluationError", "")))
+
+    async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        """An exchange whose answer is one JSON object. `Disconnected` when it is something else (a login page)."""
+        body = await self.http.request(method, path, **more)
+        try:
+            return msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            target = self.http.target(method, path)
+            raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     def _path(self, resource: Resource, name: str, namespace: str, subresource: str) -> str:
         where = (namespace or self.context.namespace) if resource.namespaced else ""
@@ -285,10 +295,6 @@ class Client:
             resource = found
         namespace = str(metadata.get("namespace") or self.context.namespace) if resource.namespaced else ""
         return resource, str(metadata.get("name", "")), namespace
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    return cast("dict[str, Any]", msgspec.json.decode(body))
 
 
 def _json(value: Any, media: str = "application/json") -> dict[str, Any]:

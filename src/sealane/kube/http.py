@@ -79,7 +79,8 @@ class Http:
         self._proxy = proxy_for(context)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
-        self._tls: dict[tuple[bytes, bytes], ssl.SSLContext | None] = {}
+        self._tls_lock = asyncio.Lock()
+        self._tls: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
@@ -186,12 +187,17 @@ class Http:
         return headers
 
     async def _tls_for(self, identity: Identity) -> ssl.SSLContext | None:
+        if self.context.server.startswith("http://"):
+            return None
         key = (identity.certificate, identity.key)
-        if key not in self._tls:
-            self._tls = {
-                key: await asyncio.to_thread(tls.build, self.context, identity)
-            }  # an older certificate is not needed again
-        return self._tls[key]
+        found = self._tls.get(key)
+        if found is None:
+            async with self._tls_lock:  # a dozen watches start at once; one context means one pool of connections
+                found = self._tls.get(key)
+                if found is None:
+                    found = await asyncio.to_thread(tls.build, self.context, identity)
+                self._tls = {key: found}  # an older certificate is not needed again
+        return found
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:

@@ -17,13 +17,11 @@ from sealane.kube.config import Context
 from sealane.kube.errors import ConfigError
 
 
-def build(context: Context, identity: Identity) -> ssl.SSLContext | None:
-    """The TLS settings for a context; None for plain http. Blocks on files: call it in a thread.
+def build(context: Context, identity: Identity) -> ssl.SSLContext:
+    """The TLS settings for a context and a client certificate. Blocks on files: call it in a thread.
 
     `ConfigError` names the authority, certificate or key that cannot be used.
     """
-    if context.server.startswith("http://"):
-        return None
     settings = _trust(context)
     # Cluster authorities made by kubeadm and k3s lack the key identifiers that Python 3.13 demands.
     settings.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
