@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 CLUSTERS: Final = ("harbor-eu", "atlas-us", "bench")
 WITH_KAI: Final = ("harbor-eu", "atlas-us")
-_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease", access.DANAS_NAMESPACE)
+_NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class FolderInUse(Exception):

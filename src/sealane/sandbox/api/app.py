@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from sealane.sandbox.api import (
+    actions,
     crds,
     discovery,
     errors,
-    eviction,
     openapi,
     pods,
     rbac,
@@ -197,9 +197,11 @@ class ApiServer:
         if sub in {"exec", "attach", "portforward"}:
             raise pods.no_streams(target)
         if sub == "eviction" and method == "POST":
-            return await eviction.evict(self.store, target, request)
+            return await actions.evict(self.store, target, request)
         if sub == "binding" and method == "POST":
-            return await eviction.bind(self.store, target, request)
+            return await actions.bind(self.store, target, request)
+        if sub == "token" and method == "POST":
+            return await actions.token(self.store, self._users, target, request)
         if sub == "finalize" and method == "PUT":
             return await self._writer.finalize(target, request)
         return None

@@ -25,10 +25,27 @@ def fill(store: Store, kind: Kind, new: Obj, old: Obj | None) -> None:
     if kind.custom:
         return
     if old is None or old.get("spec") != new.get("spec"):
-        _canonical(new, ownership.shape_of(kind))
+        canonical(new, ownership.shape_of(kind))
     filler = _FILLERS.get(kind.key)
     if filler is not None:
         filler(store, new, old)
+
+
+def canonical(value: Any, node: Node) -> None:
+    """Rewrite the quantities of an object in place. Raises StatusError for one that is none."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            below = node.child(key)
+            if below.type == "quantity" and item is not None:
+                try:
+                    value[key] = quantities.canonical(item)
+                except quantities.BadQuantity as error:
+                    raise errors.bad_request(quantities.SERVER_SENTENCE) from error
+            elif below.type != "any":
+                canonical(item, below)
+    elif isinstance(value, list):
+        for item in value:
+            canonical(item, node.element)
 
 
 def pod_spec(spec: Obj) -> None:
@@ -256,6 +273,11 @@ def _custom_definition(_store: Store, new: Obj, _old: Obj | None) -> None:
     new["spec"].setdefault("conversion", {"strategy": "None"})
 
 
+def _slice(_store: Store, new: Obj, _old: Obj | None) -> None:
+    for port in new.get("ports") or ():
+        _default(port, name="", protocol="TCP")
+
+
 _FILLERS: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]] = {
     kinds.PODS.key: _pod,
     kinds.DEPLOYMENTS.key: _deployment,
@@ -271,6 +293,7 @@ _FILLERS: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]]
     kinds.STORAGECLASSES.key: _storage_class,
     kinds.PRIORITYCLASSES.key: _priority_class,
     kinds.CRDS.key: _custom_definition,
+    kinds.ENDPOINTSLICES.key: _slice,
 }
 
 
@@ -278,20 +301,3 @@ def _default(target: Obj, **values: Any) -> None:
     for key, value in values.items():
         if target.get(key) is None:
             target[key] = value
-
-
-def _canonical(value: Any, node: Node) -> None:
-    """Rewrite the quantities of an object in place."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            below = node.child(key)
-            if below.type == "quantity" and item is not None:
-                try:
-                    value[key] = quantities.canonical(item)
-                except quantities.BadQuantity as error:
-                    raise errors.bad_request(quantities.SERVER_SENTENCE) from error
-            elif below.type != "any":
-                _canonical(item, below)
-    elif isinstance(value, list):
-        for item in value:
-            _canonical(item, node.element)

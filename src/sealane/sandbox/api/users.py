@@ -42,6 +42,12 @@ class Users:
         self._by_token.pop(token, None)
 
 
+def service_account(namespace: str, name: str) -> User:
+    """The user that a service account is."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
+    return User(f"system:serviceaccount:{namespace}:{name}", groups)
+
+
 def unauthorized() -> StatusError:
     """401, in the server's word."""
     return StatusError(401, "Unauthorized", "Unauthorized")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sealane.sandbox.api import applying, checking, errors, patches, reading, scaling
+from sealane.sandbox.api import applying, checking, defaults, errors, patches, reading, scaling
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.kinds import NODES, Kind
 from sealane.sandbox.api.routes import Target
@@ -132,6 +132,7 @@ class Writer:
         obj = self._read(target, body, request)
         if (obj.get("metadata") or {}).get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
+        defaults.canonical(obj, node)
         if live is None:
             if target.subresource:
                 raise errors.not_found(kind.group, kind.plural, target.name)

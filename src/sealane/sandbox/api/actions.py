@@ -1,13 +1,17 @@
-"""Two small writes to a pod: being bound to a node by a scheduler, and being evicted from one."""
+"""Small requests that act: binding a pod to a node, evicting it, and asking for a service account's token."""
 
 from __future__ import annotations
+
+import datetime
+import secrets
 
 from sealane.kube import selectors
 from sealane.sandbox.api import errors, kinds
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
-from sealane.sandbox.api.values import Obj
+from sealane.sandbox.api.users import Users, service_account
+from sealane.sandbox.api.values import Obj, stamp
 from sealane.sandbox.api.wire import Reply, Request, as_json
 
 
@@ -46,6 +50,28 @@ async def bind(store: Store, target: Target, request: Request) -> Reply:
 
     store.mutate(kinds.PODS, target.namespace, target.name, change, manager=request.manager)
     return as_json(_success(), 201)
+
+
+async def token(store: Store, users: Users, target: Target, request: Request) -> Reply:
+    """POST of a TokenRequest: a token with which one is that service account, until the sandbox ends.
+    Raises StatusError (404)."""
+    body = await request.object() or {}
+    if store.get(kinds.SERVICEACCOUNTS, target.namespace, target.name) is None:
+        raise errors.not_found("", "serviceaccounts", target.name)
+    spec: Obj = body.get("spec") or {}
+    seconds = int(spec.get("expirationSeconds") or 3600)
+    made = f"sandbox.{secrets.token_urlsafe(24)}"
+    if not request.dry_run:
+        users.add(made, service_account(target.namespace, target.name))
+    ends = stamp(store.now() + datetime.timedelta(seconds=seconds))
+    answer = {
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {"name": target.name, "namespace": target.namespace},
+        "spec": {"audiences": spec.get("audiences") or ["sandbox"], "expirationSeconds": seconds},
+        "status": {"token": made, "expirationTimestamp": ends},
+    }
+    return as_json(answer, 201)
 
 
 def _success() -> Obj:
