@@ -100,6 +100,14 @@ async def test_a_server_that_never_answers_runs_into_the_limit(server: ApiServer
             await client.version()
 
 
+async def test_an_answer_that_trickles_runs_into_the_limit_for_all_of_it(server: ApiServer) -> None:
+    trickle = Stream(b"{")
+    server.on("GET", "/version", trickle)
+    async with Client(server.context(), limits=Limits(total=0.02)) as client:
+        with pytest.raises(errors.TimedOut):
+            await client.version()
+
+
 async def test_a_connection_that_breaks_mid_answer_is_disconnected(server: ApiServer, client: Client) -> None:
     server.on("GET", "/version", Stream(b'{"gitVer', then="cut"))
     with pytest.raises(errors.Disconnected, match="before the answer was complete"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from kube_server import Answer, ApiServer, Stream, status
@@ -148,3 +149,40 @@ async def test_a_whole_read_has_a_limit(server: ApiServer, client: Client) -> No
     async with client.proxy("qwen-1", namespace="team-a", port=11434, method="GET", path="api/generate") as answer:
         with pytest.raises(errors.TooLarge):
             await answer.read(limit=10)
+
+
+async def test_a_token_that_ended_is_renewed_once_for_the_pod_too(server: ApiServer, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("one")
+    server.on("GET", PATH, Answer(b"ok"), status(401, "Unauthorized", "Unauthorized"), Answer(b"ok"))
+    where = {"namespace": "team-a", "port": 11434, "method": "GET", "path": "api/generate"}
+    async with Client(server.context(credentials=Credentials(token_file=str(token)))) as client:
+        async with client.proxy("qwen-1", **where) as answer:
+            await answer.read()
+        token.write_text("two")
+        async with client.proxy("qwen-1", **where) as answer:
+            assert await answer.read() == b"ok"
+    assert [seen.headers["Authorization"] for seen in server.requests] == ["Bearer one", "Bearer one", "Bearer two"]
+
+
+async def test_a_pods_own_401_is_its_answer_and_no_reason_to_sign_in_again(server: ApiServer, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("one")
+    server.on("GET", PATH, Answer({"error": "key missing"}, status=401))
+    async with (
+        Client(server.context(credentials=Credentials(token_file=str(token)))) as client,
+        client.proxy("qwen-1", namespace="team-a", port=11434, method="GET", path="api/generate") as answer,
+    ):
+        token.write_text("two")
+        assert answer.status == 401
+        assert await answer.read() == b'{"error":"key missing"}'
+    assert len(server.requests) == 1
+
+
+async def test_what_fails_inside_the_block_is_not_tried_again(server: ApiServer, client: Client) -> None:
+    server.on("GET", PATH, Answer(b"ok"))
+    own = errors.Unauthorized(401, "Unauthorized", "of another call")
+    with pytest.raises(errors.Unauthorized, match="of another call"):
+        async with client.proxy("qwen-1", namespace="team-a", port=11434, method="GET", path="api/generate"):
+            raise own
+    assert len(server.requests) == 1

@@ -34,10 +34,12 @@ Body = bytes | AsyncIterator[bytes] | None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds and bytes that an exchange may take. `busy` bounds the sum of waits that 429 answers ask for."""
+    """Seconds and bytes that an exchange may take. `request` is silence (a page of a list may take long on a slow line,
+    but it moves), `total` all of it; `busy` bounds the sum of waits that 429 answers ask for."""
 
     connect: float = 10.0
     request: float = 30.0
+    total: float = 120.0
     busy: float = 30.0
     answer: int = 512 * 1024 * 1024
 
@@ -105,7 +107,9 @@ class Http:
     ) -> bytes:
         """The whole answer's body, within `limit` seconds. `ApiError`, `Unreachable`, `ConfigError` or `TooLarge`."""
         seconds = limit or self.limits.request
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self.limits.connect)
+        timeout = aiohttp.ClientTimeout(
+            total=limit or self.limits.total, sock_connect=self.limits.connect, sock_read=seconds
+        )
         call = Call(method=method, path=path, query=query, body=body, headers=headers or {}, timeout=timeout)
         async with self.open(call) as response:
             return await read(response, target=self.target(method, path), limit=self.limits.answer, seconds=seconds)
@@ -127,6 +131,10 @@ class Http:
             else:
                 response.close()
 
+    async def renew(self) -> bool:
+        """Sign in anew after the server refused the current identity; True when that changed anything."""
+        return await self._provider.renew(await self._provider.current())
+
     async def _patiently(self, call: Call) -> aiohttp.ClientResponse:
         """Send until the server has time: a 429 (or a 5xx that names a time) is repeated after `Retry-After`."""
         waited = 0.0
@@ -147,7 +155,9 @@ class Http:
             raise errors.Disconnected("this client is closed", target=self.target(call.method, call.path))
         identity = await self._provider.current()
         response = await self._send(call, identity)
-        if response.status != 401 or not call.repeatable or not await self._provider.renew(identity):
+        if response.status != 401 or call.passthrough or not call.repeatable:
+            return response  # a pod's own 401 is no reason to sign in again
+        if not await self._provider.renew(identity):
             return response
         response.release()
         return await self._send(call, await self._provider.current())
@@ -169,7 +179,7 @@ class Http:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
-            limit = self.limits.connect if connecting else call.timeout.total or call.timeout.sock_read
+            limit = self.limits.connect if connecting else call.timeout.sock_read or call.timeout.total
             raise failures.network_error(error, target=self.target(call.method, call.path), limit=limit) from error
 
     def _headers(self, given: Mapping[str, str], identity: Identity) -> CIMultiDict[str]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from sealane.kube import failures
+from sealane.kube import errors, failures
 from sealane.kube.errors import Target
 from sealane.kube.http import Body, Call, Http, read
 from sealane.kube.resources import PODS
@@ -82,6 +82,21 @@ async def open_response(
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=http.limits.connect, sock_read=silence)
     call = Call(method=method, path=path, body=body, headers=sent, timeout=timeout, passthrough=True)
     target = http.target(method, path.partition("?")[0])
+    given = False
+    try:
+        async with _opened(http, call, target=target, silence=silence) as response:
+            given = True
+            yield response
+            return
+    except errors.Unauthorized:
+        if given or not call.repeatable or not await http.renew():
+            raise
+    async with _opened(http, call, target=target, silence=silence) as response:
+        yield response
+
+
+@contextlib.asynccontextmanager
+async def _opened(http: Http, call: Call, *, target: Target, silence: float) -> AsyncIterator[ProxyResponse]:
     async with http.open(call) as response:
         head = await _raise_servers_own(response, target=target) if response.status >= 400 else b""
         yield ProxyResponse(response, target=target, silence=silence, head=head)
