@@ -161,6 +161,9 @@ class FakeClusters:
     def facts(self) -> Sequence[ClusterFacts]:
         return self.known
 
+    async def settle(self) -> None:
+        return None
+
     async def changes(self) -> AsyncIterator[None]:
         while True:
             await self.changed.wait()

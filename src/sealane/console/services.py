@@ -104,10 +104,11 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a removal takes and what it leaves, as `Kind name` with a note."""
+    """What a removal takes and what it leaves, as `Kind name (facts)`; `note` is what one should know besides."""
 
     went: tuple[str, ...]
     stayed: tuple[str, ...]
+    note: str = ""
 
 
 class EditorInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +179,9 @@ class Clusters(Protocol):
     def rows(self) -> Sequence[ClusterRow]: ...
     def facts(self) -> Sequence[ClusterFacts]:
         """Facts of every cluster that can be planned on; one that does not answer is simply not among them."""
+
+    async def settle(self) -> None:
+        """Wait a moment for clusters that are being read for the first time; never raises, never waits long."""
 
     def changes(self) -> AsyncIterator[None]:
         """Yields after something that a page may show has changed; coalesced by the source."""

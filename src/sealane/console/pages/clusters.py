@@ -78,6 +78,7 @@ async def context(desk: Desk, ask: Ask) -> ClustersContext:
     """Every cluster, from memory; the kubeconfig from its file."""
     del ask
     services = desk.services
+    await services.clusters.settle()
     facts = {fact.name: fact for fact in services.clusters.facts()}
     contexts, problem = _contexts(services)
     return ClustersContext(

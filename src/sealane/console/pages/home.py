@@ -35,6 +35,7 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
     """Home, from memory but for the laptop's own models."""
     del ask
     services = desk.services
+    await services.clusters.settle()
     laptop = tuple(await services.catalogue.laptop())
     cards = services.catalogue.cards()
     hosted = by_need([model_row(model) for model in services.models.hosted()])

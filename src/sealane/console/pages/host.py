@@ -103,6 +103,7 @@ async def context(desk: Desk, ask: Ask) -> HostContext:
 
 async def fill(services: Services, form: HostForm) -> tuple[HostContext, Plan | None]:
     """The form with everything that follows from it, and its plan where there can be one."""
+    await services.clusters.settle()
     laptop = tuple(await services.catalogue.laptop())
     found = tuple(services.catalogue.search(form.q) if form.q else services.catalogue.cards())
     card, problem = await _card(services, form, laptop, found)

@@ -1,0 +1,88 @@
+"""Clusters from the fleet. Facts are built from the live cache and kept for a second, for live pages ask oftener."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from sealane.console.services import ClusterRow
+from sealane.fleet import Fleet
+from sealane.fleet.cluster import Cluster
+from sealane.gpus import inventory
+from sealane.gpus.facts import ClusterFacts
+from sealane.lib.clock import SYSTEM, Clock
+from sealane.lib.errors import SealaneError
+
+_KEPT = 1.0  # seconds
+_SETTLE = 3.0  # seconds that a page may wait for a cluster's first full answer
+
+
+class RealClusters:
+    """The fleet, as the console sees it."""
+
+    def __init__(self, fleet: Fleet, *, clock: Clock = SYSTEM) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._facts: tuple[ClusterFacts, ...] = ()
+        self._read_at = float("-inf")
+
+    def rows(self) -> Sequence[ClusterRow]:
+        """Every cluster with its state; a cause is the fleet's own sentence."""
+        return [self._row(cluster) for cluster in self._fleet.clusters.values()]
+
+    def facts(self) -> Sequence[ClusterFacts]:
+        """Facts of the clusters that have been read at least once and have not been lost since."""
+        now = self._clock.monotonic()
+        if now - self._read_at >= _KEPT:
+            self._facts = tuple(inventory.facts(item) for item in self._fleet.clusters.values() if _readable(item))
+            self._read_at = now
+        return self._facts
+
+    async def settle(self) -> None:
+        """Give clusters that were never read a moment to be; those that do not answer are left to their own state."""
+        waiting = [item for item in self._fleet.clusters.values() if not _readable(item) and _hopeful(item)]
+        if not waiting:
+            return
+        await asyncio.gather(*(_read(item) for item in waiting))
+        self._read_at = float("-inf")
+
+    async def changes(self) -> AsyncIterator[None]:
+        """One turn for each batch of the fleet."""
+        subscription = self._fleet.subscribe()
+        try:
+            async for _ in subscription:
+                self._read_at = min(self._read_at, self._clock.monotonic() - _KEPT / 2)
+                yield None
+        finally:
+            subscription.close()
+
+    def _row(self, cluster: Cluster) -> ClusterRow:
+        state = cluster.state
+        return ClusterRow(
+            name=cluster.name,
+            state=state.state,
+            sentence="" if state.state == "live" else state.sentence,
+            version=cluster.version,
+            server=cluster.context.server,
+            user=cluster.context.user,
+            age=max(0.0, (self._clock.now() - state.since).total_seconds()) if state.state != "live" else 0.0,
+            error=state.error,
+            warnings=cluster.context.warnings,
+        )
+
+
+def _readable(cluster: Cluster) -> bool:
+    """Whether every kind that facts are made of has been read, or is known to be out of reach."""
+    if not cluster.state.answers and cluster.state.state != "reconnecting":
+        return False
+    return all(cluster.freshness(kind).state != "loading" for kind in inventory.KINDS)
+
+
+def _hopeful(cluster: Cluster) -> bool:
+    return cluster.state.answers or cluster.state.state == "connecting"
+
+
+async def _read(cluster: Cluster) -> None:
+    with contextlib.suppress(SealaneError):
+        await cluster.synced(*inventory.KINDS, timeout=_SETTLE)
