@@ -18,6 +18,16 @@ def test_quota_text_is_taken_apart() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "hard", "hopeless"),
+    [("pods=1", "pods=1", False), ("requests.cpu=1500m", "requests.cpu=1", True), ("x=nonsense", "x=1", False)],
+)
+def test_a_quota_smaller_than_one_pod_is_told_from_a_full_one(asked: str, hard: str, hopeless: bool) -> None:
+    said = f"exceeded quota: team, requested: {asked}, used: {hard}, limited: {hard}"
+    assert failures.quota_is_too_small(said) is hopeless
+    assert not failures.quota_is_too_small("another text")
+
+
 def test_a_forbidden_pod_keeps_the_servers_reason() -> None:
     said = (
         'pods "qwen-1-" is forbidden: error looking up service account team-a/robot: serviceaccount "robot" not found'

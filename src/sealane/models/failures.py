@@ -6,7 +6,11 @@ that is not known is passed on whole, never hidden. The shapes are those of Kube
 
 from __future__ import annotations
 
+import contextlib
 import re
+from fractions import Fraction
+
+from sealane.kube import quantities
 
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$", re.DOTALL)
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.+)', re.DOTALL)
@@ -21,6 +25,25 @@ NO_WAY = ("no such host", "connection refused", "i/o timeout", "network is unrea
 def is_quota(message: str) -> bool:
     """True when the text is a ResourceQuota's refusal, which ends when others make room."""
     return _QUOTA.search(message) is not None
+
+
+def quota_is_too_small(message: str) -> bool:
+    """True when the quota's refusal can never end: what is asked exceeds the hard limit by itself."""
+    found = _QUOTA.search(message)
+    if found is None:
+        return False
+    asked, hard = _amounts(found.group(2)), _amounts(found.group(4))
+    return any(amount > hard[name] for name, amount in asked.items() if name in hard)
+
+
+def _amounts(listed: str) -> dict[str, Fraction]:
+    """`requests.cpu=2,pods=1` as numbers; what is no quantity is left out."""
+    found: dict[str, Fraction] = {}
+    for pair in listed.split(","):
+        name, _, amount = pair.strip().partition("=")
+        with contextlib.suppress(quantities.BadQuantity):
+            found[name] = quantities.parse(amount)
+    return found
 
 
 def creation(message: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from types import TracebackType
 
 import msgspec
@@ -92,7 +92,7 @@ class Observer:
         """Batches of models whose stage, sentence, progress or copies changed; the caller closes it."""
         return self._hub.subscribe()
 
-    async def follow(self, cluster: str, namespace: str, name: str) -> AsyncIterator[Stage]:
+    async def follow(self, cluster: str, namespace: str, name: str) -> AsyncGenerator[Stage, None]:
         """Each change of one model's stage, beginning with the stage now; for ever, so the caller sets the limit. A
         model that was only just submitted, and is not in the cache yet, is Submitted."""
         key = Key(cluster, namespace, name)

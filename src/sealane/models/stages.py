@@ -75,7 +75,8 @@ def _no_pods(snapshot: Snapshot, deployment: DeploymentView) -> Stage:
     refused = _refusal(snapshot, deployment)
     if not refused:
         return Stage(stage="Submitted", sentence=f"The cluster took {snapshot.name}; its first pod is not there yet.")
-    kind: StageName = "Waiting" if failures.is_quota(refused) else "Failed"
+    may_pass = failures.is_quota(refused) and not failures.quota_is_too_small(refused)
+    kind: StageName = "Waiting" if may_pass else "Failed"
     return Stage(stage=kind, sentence=failures.creation(refused))
 
 

@@ -1,0 +1,220 @@
+"""The verbs: submit a plan, scale, restart, change a knob. Each asks first, acts once, and says what it did.
+
+Every write is a server-side apply or a subresource, with the caller's own rights and the field manager `sealane`;
+nothing is written that the API server did not accept in a dry run. What is hosted is named by a `hosted.Key`. Removing
+is `models.removal`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sealane.fleet import Cluster, Fleet
+from sealane.gpus import inventory
+from sealane.gpus.facts import ClusterFacts
+from sealane.kube import errors as kube_errors
+from sealane.kube import resources
+from sealane.kube.client import Client
+from sealane.lib import text
+from sealane.lib.errors import Evidence, NextStep, SealaneError, UsageError
+from sealane.models import capacity, errors, hosted, preflight, shares, stages
+from sealane.models.action_errors import NamespaceForbidden, PartlyApplied
+from sealane.models.hosted import Key
+from sealane.models.plan import plan as make_plan
+from sealane.models.removal import Removal, preview_removal, remove
+from sealane.models.stage_views import DeploymentView, view
+from sealane.models.types import Hosted, ModelCard, ModelSpec, Plan
+
+__all__ = [
+    "Removal",
+    "Submission",
+    "change",
+    "preview_removal",
+    "remove",
+    "replan",
+    "restart",
+    "scale",
+    "submit",
+]
+
+RESTARTED = "sealane.dev/restarted-at"
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What `submit` did: `objects` as `Kind name`, in order. With `dry_run` nothing exists."""
+
+    key: Key
+    objects: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+async def submit(fleet: Fleet, plan: Plan, *, dry_run: bool = False) -> Submission:
+    """Ask the server about everything (dry run), then apply it in order. Raises the plan's first refusal, what
+    `preflight.check` raises, and PartlyApplied when something failed after the first object was there."""
+    if plan.refusals:
+        raise plan.refusals[0]
+    client = fleet.cluster(plan.spec.cluster).client
+    warnings = (*plan.warnings, *await preflight.check(client, plan))
+    key = Key(plan.spec.cluster, plan.spec.namespace, plan.spec.name)
+    names = tuple(f"{item['kind']} {item['metadata']['name']}" for item in plan.manifests)
+    if not dry_run:
+        await _apply_all(client, plan)
+    return Submission(key=key, objects=names, warnings=warnings, dry_run=dry_run)
+
+
+async def _apply_all(client: Client, plan: Plan) -> None:
+    there: list[str] = []
+    for manifest in plan.manifests:
+        name = f"{manifest['kind']} {manifest['metadata']['name']}"
+        try:
+            await preflight.apply(client, plan.spec, manifest)
+        except SealaneError as error:
+            if not there:
+                raise
+            raise PartlyApplied(
+                f"{name} could not be applied: {error.sentence} {text.listing(there)} {_is(there)} there already.",
+                evidence=(*error.evidence, *(Evidence(label="applied", value=each) for each in there)),
+                next_steps=(
+                    *error.next_steps,
+                    NextStep(
+                        title="Take back what is there", command=f"sealane remove {plan.spec.name} --with-weights"
+                    ),
+                ),
+            ) from error
+        there.append(name)
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+async def scale(fleet: Fleet, key: Key, copies: int) -> Hosted:
+    """Set the number of copies through the scale subresource; gives back the model after the change, whose sentence
+    says why the new copies may wait. Refuses (CopiesAboveQuota) what the KAI queue may never hold. Raises NotHosted."""
+    if copies < 0:
+        raise UsageError(f"{copies} copies make no sense; ask for 0 or more.")
+    cluster = fleet.cluster(key.cluster)
+    spec = hosted.spec_of(cluster.name, await _live(cluster, key))
+    warnings: tuple[str, ...] = ()
+    if copies > spec.copies:
+        warnings = check_copies(spec, copies, await inventory.current(cluster))
+    try:
+        await cluster.client.scale(resources.DEPLOYMENTS, key.name, copies, namespace=key.namespace)
+    except kube_errors.Forbidden as error:
+        raise _no_right(key, "scale", error) from error
+    stage = stages.stage_of(hosted.picture(cluster, key.namespace, key.name))
+    after = hosted.row(cluster.name, await _live(cluster, key), stage)
+    return msgspec.structs.replace(after, sentence=warnings[0]) if warnings else after
+
+
+def check_copies(spec: ModelSpec, copies: int, facts: ClusterFacts) -> tuple[str, ...]:
+    """Whether a queue may hold `copies` of the spec's share. Raises CopiesAboveQuota when it never may; returns a
+    warning when others hold what is needed now. Pure."""
+    if not facts.kai or not spec.queue or not spec.share.on_gpu:
+        return ()
+    sizes = [node.memory_mib for node in facts.nodes if node.cards and node.memory_mib is not None]
+    each = shares.devices(spec.share, card_mib=min(sizes) if sizes else None)
+    wanted, more = copies * each, max(0, copies - spec.copies) * each
+    warnings: list[str] = []
+    for queue in capacity.lineage(facts, spec.queue):
+        for word, most, held in (
+            ("may hold", queue.limit, queue.allocated),
+            ("guarantees", queue.quota, queue.allocated_non_preemptible),
+        ):
+            if most is None:
+                continue
+            if wanted > most + 1e-9:
+                raise _above(spec, copies, each, f"queue {queue.name} {word} {most:g}", fitting=int(most / each + 1e-9))
+            if held + more > most + 1e-9:
+                warnings.append(
+                    f"Queue {queue.name} {word} {_gpus(most)} and {held:g} are held; "
+                    f"{text.count(max(0, copies - spec.copies), 'new copy', 'new copies')} may wait."
+                )
+    return tuple(warnings[:1])
+
+
+def _above(spec: ModelSpec, copies: int, each: float, bound: str, *, fitting: int) -> errors.CopiesAboveQuota:
+    steps = [NextStep(title="Look at the queues", command="sealane queues")]
+    if fitting:
+        command = f"sealane scale {spec.name} --copies {fitting}"
+        steps.insert(0, NextStep(title=f"Ask for {text.count(fitting, 'copy', 'copies')}", command=command))
+    return errors.CopiesAboveQuota(
+        f"{text.count(copies, 'copy', 'copies')} of {capacity.share_words(spec.share)} are {_gpus(copies * each)}; "
+        f"{bound}.",
+        evidence=(
+            Evidence(label="asked", value=copies * each, unit="GPUs"),
+            Evidence(label="bound", value=bound, object=f"queue/{spec.queue}"),
+        ),
+        next_steps=tuple(steps),
+    )
+
+
+def _gpus(amount: float) -> str:
+    return f"{amount:g} GPU" if amount == 1 else f"{amount:g} GPUs"
+
+
+async def restart(fleet: Fleet, key: Key) -> None:
+    """Replace every copy, one after the other, by a changed annotation of the pod template. Raises NotHosted."""
+    cluster = fleet.cluster(key.cluster)
+    await _live(cluster, key)
+    stamp = cluster.now().isoformat(timespec="seconds")
+    patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: stamp}}}}}
+    try:
+        await cluster.client.patch(resources.DEPLOYMENTS, key.name, patch, namespace=key.namespace)
+    except kube_errors.Forbidden as error:
+        raise _no_right(key, "restart", error) from error
+
+
+async def replan(fleet: Fleet, key: Key, card: ModelCard, **knobs: Any) -> Plan:
+    """The plan of a hosted model with some knobs turned: any field of ModelSpec but its name and place
+    (`context=16384`, `copies=2`, `share=…`, `parallel=…`, `kv=…`). Nothing is applied. Raises NotHosted."""
+    cluster = fleet.cluster(key.cluster)
+    deployment = await _live(cluster, key)
+    spec = msgspec.structs.replace(hosted.spec_of(cluster.name, deployment), **knobs)
+    facts = await inventory.current(cluster)
+    found = make_plan(spec, card, facts, update=True)
+    volumes = deployment.spec.template.spec.volumes or []
+    if spec.copies > 1 and found.manifests and any(volume.persistent_volume_claim for volume in volumes):
+        one = make_plan(msgspec.structs.replace(spec, copies=1), card, facts, update=True)
+        return msgspec.structs.replace(found, manifests=_with_copies(one, spec.copies))
+    return found
+
+
+def _with_copies(plan: Plan, copies: int) -> tuple[dict[str, Any], ...]:
+    """The plan's manifests for more copies on the volume that holds the weights already: a knob that has nothing to do
+    with storage must not throw them away."""
+    made: list[dict[str, Any]] = []
+    for manifest in plan.manifests:
+        if manifest["kind"] == "Deployment":
+            manifest = {**manifest, "spec": {**manifest["spec"], "replicas": copies}}  # noqa: PLW2901 - the changed copy
+        made.append(manifest)
+    return tuple(made)
+
+
+async def change(fleet: Fleet, key: Key, card: ModelCard, **knobs: Any) -> Submission:
+    """Turn knobs of a hosted model: plan again and submit. Raises what `replan` and `submit` raise."""
+    return await submit(fleet, await replan(fleet, key, card, **knobs))
+
+
+async def _live(cluster: Cluster, key: Key) -> DeploymentView:
+    """The Deployment as the server has it now, not the cache: an action must not rest on an old number."""
+    try:
+        obj = await cluster.client.get(resources.DEPLOYMENTS, key.name, namespace=key.namespace)
+    except kube_errors.NotFound as error:
+        known = [each.metadata.name for each in hosted.deployments(cluster)]
+        raise hosted.not_hosted(key, known) from error
+    found: DeploymentView = view(obj, DeploymentView)
+    if found.metadata.label("app.kubernetes.io/managed-by") != "sealane" or not found.model:
+        raise hosted.not_hosted(key, [each.metadata.name for each in hosted.deployments(cluster)])
+    return found
+
+
+def _no_right(key: Key, verb: str, error: kube_errors.Forbidden) -> NamespaceForbidden:
+    return NamespaceForbidden(
+        f"You may not {verb} {key.name} in namespace {key.namespace} of {key.cluster}.",
+        evidence=error.evidence,
+        next_steps=error.next_steps,
+    )
