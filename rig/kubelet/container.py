@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rig.api import JsonObject
-from rig.kubelet.logs import Log
+from rig.kubelet.logs import Log, Wish
 from rig.nodes import stamp
 
 
@@ -62,8 +62,17 @@ class Container:
         code = 128 - code if code < 0 else code
         reason = "Completed" if code == 0 else "Error"
         ended = {"exitCode": code, "reason": reason, "startedAt": self.began, "finishedAt": stamp()}
+        words = self._last_words() if code else ""
+        if words:
+            ended["message"] = words
         self.state = self._ended = {"terminated": ended}
         self.ready = self.started = False
+
+    def _last_words(self) -> str:
+        """The end of its log, where the manifest asks for it: at most 80 lines and 2048 bytes, as a kubelet keeps."""
+        if self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError" or not self.logs:
+            return ""
+        return b"".join(self.logs[-1].read(Wish(tail=80)))[-2048:].decode(errors="replace")
 
     def status(self, uid: str) -> JsonObject:
         """Its entry of containerStatuses."""

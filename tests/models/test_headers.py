@@ -78,6 +78,7 @@ def test_without_kv_heads_all_heads_are_cached() -> None:
         ("gptoss", None, (0, 2, 4, 6)),
         ("llama", None, ()),
         ("other", (True, False, True, False, False, False, False), (0, 2)),
+        ("other", (True, True, False), (0, 1, 3, 4, 6)),
         ("other", 3, (0, 1, 3, 4, 6)),
     ],
 )
@@ -91,6 +92,11 @@ def test_layers_that_slide(architecture: str, pattern: object, sliding: tuple[in
         f"{architecture}.attention.sliding_window_pattern": pattern,
     }
     assert header(pairs).sliding_layers == sliding
+
+
+def test_sliding_layers_may_have_their_own_width() -> None:
+    found = header(gguf_bytes.llama() | {"llama.attention.key_length_swa": 32, "llama.attention.value_length_swa": 16})
+    assert (found.sliding_key_length, found.sliding_value_length) == (32, 16)
 
 
 def test_layers_that_share_a_cache_have_none_of_their_own() -> None:

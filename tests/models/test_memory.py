@@ -94,6 +94,29 @@ def test_gpt_oss_keeps_the_window_of_the_engine_not_of_the_model() -> None:
     assert memory.kv_cache_bytes(oss, context=65_536) == 12 * 65_536 * layer + 12 * (4096 + 512) * layer
 
 
+def test_a_hybrid_caches_in_a_quarter_of_its_layers_as_the_engine_prints_it() -> None:
+    """qwen3.6:35b with q8_0: "llama_kv_cache: size = 2720.00 MiB (262144 cells, 10 layers)", beside a state.
+
+    `ollama ps` showed 27 GB for it, all on the GPU.
+    """
+    known = card("qwen3.6:35b")
+    assert known.header is not None
+    assert len(known.header.recurrent_layers) == 30
+    state = 30 * 4 * (3 * (4096 + 2 * 16 * 128) + 128 * 4096)
+    cache = memory.kv_cache_bytes(known.header, context=262_144, kv="q8_0")
+    assert cache - state == 2720 * MIB
+    assert memory.fit(known, context=262_144, kv="q8_0").total_bytes == pytest.approx(27e9, rel=0.05)
+
+
+def test_sliding_layers_may_have_narrower_heads() -> None:
+    """Gemma 4 12B: 8 full layers with one head of 512, 40 sliding ones with 8 heads of 256."""
+    gemma = card("gemma4:12b").header
+    assert gemma is not None
+    full = 8 * 262_144 * 1 * 1024 * 34 / 32
+    sliding = 40 * (1024 + 512) * 8 * 512 * 34 / 32
+    assert memory.kv_cache_bytes(gemma, context=262_144, kv="q8_0") == full + sliding
+
+
 def test_recurrent_layers_hold_a_state_that_does_not_grow() -> None:
     """((conv-1)(inner + 2 × groups × state) + state × inner) × 4 bytes a request."""
     hybrid = header(layers=4, kv_heads=(0, 0, 0, 8), ssm_conv=4, ssm_inner=4096, ssm_state=128, ssm_groups=8)

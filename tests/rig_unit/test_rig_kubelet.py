@@ -147,6 +147,21 @@ def ended(code: int) -> Container:
     return container
 
 
+@pytest.mark.parametrize(
+    ("policy", "code", "message"),
+    [("FallbackToLogsOnError", 1, "no such model\n"), ("FallbackToLogsOnError", 0, None), ("File", 1, None)],
+)
+def test_the_last_words_of_a_failure_are_kept_where_the_manifest_asks(
+    tmp_path: Path, policy: str, code: int, message: str | None
+) -> None:
+    container = Container({"name": "c", "image": "i", "terminationMessagePolicy": policy})
+    container.logs.append(Log(tmp_path / "log"))
+    container.logs[-1].path.write_bytes(b"2026-11-24T12:00:00Z no such model\n")
+    container.run()
+    container.end(code)
+    assert container.state["terminated"].get("message") == message
+
+
 def running() -> Container:
     container = Container({"name": "c", "image": "i"})
     container.run()

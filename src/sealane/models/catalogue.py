@@ -23,26 +23,34 @@ _FILE = "data/catalogue.json"
 
 
 class _HeaderRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A header as the file writes it. `full_every` n: each nth layer attends fully, the others slide.
+    """A header as the file writes it: numbers for all layers, and which layers are different.
 
-    `cached_layers` n: only the first n layers have a cache of their own.
+    `full_every` n: each nth layer attends fully, the others slide (or, with `ssm_inner`, keep a state instead);
+    `full_kv_heads`: KV heads of the layers that attend fully, where they differ; `cached_layers` n: only the first n
+    layers have a cache of their own. `kv_heads` may name each layer.
     """
 
     architecture: str
     layers: int
     embedding: int
     heads: int
-    kv_heads: int
+    kv_heads: int | tuple[int, ...]
     key_length: int
     value_length: int
     context_max: int
     vocabulary: int
     feed_forward: int
     sliding_window: int = 0
+    sliding_key_length: int = 0
     full_every: int = 0
+    full_kv_heads: int = 0
     cached_layers: int = 0
     experts: int = 0
     experts_used: int = 0
+    ssm_conv: int = 0
+    ssm_inner: int = 0
+    ssm_state: int = 0
+    ssm_groups: int = 0
 
 
 class _ModelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,22 +168,47 @@ def _card(row: _ModelRow) -> ModelCard:
 
 
 def _header(row: _HeaderRow) -> Header:
-    layers = range(row.layers)
-    own = row.cached_layers or row.layers
-    sliding = tuple(layer for layer in layers if row.full_every and (layer + 1) % row.full_every)
+    other = tuple(layer for layer in range(row.layers) if row.full_every and (layer + 1) % row.full_every)
+    hybrid = row.ssm_inner > 0
+    kv_heads = _kv_heads(row, other)
+    without = tuple(layer for layer, heads in enumerate(kv_heads) if heads == 0)
     return Header(
         architecture=row.architecture,
         layers=row.layers,
         embedding=row.embedding,
         heads=(row.heads,) * row.layers,
-        kv_heads=tuple(row.kv_heads if layer < own else 0 for layer in layers),
+        kv_heads=kv_heads,
         key_length=row.key_length,
         value_length=row.value_length,
         context_max=row.context_max,
         vocabulary=row.vocabulary,
         feed_forward=row.feed_forward,
         sliding_window=row.sliding_window,
-        sliding_layers=sliding,
+        sliding_layers=() if hybrid else other,
+        sliding_key_length=row.sliding_key_length,
+        sliding_value_length=row.sliding_key_length,
         experts=row.experts,
         experts_used=row.experts_used,
+        ssm_conv=row.ssm_conv,
+        ssm_inner=row.ssm_inner,
+        ssm_state=row.ssm_state,
+        ssm_groups=row.ssm_groups,
+        recurrent_layers=without if hybrid else (),
     )
+
+
+def _kv_heads(row: _HeaderRow, other: tuple[int, ...]) -> tuple[int, ...]:
+    """KV heads of each layer; 0 where a layer keeps a state instead, or uses another layer's cache."""
+    if isinstance(row.kv_heads, tuple):
+        return row.kv_heads
+    special = frozenset(other)
+    most = row.cached_layers or row.layers
+    heads = []
+    for layer in range(row.layers):
+        if layer >= most or (row.ssm_inner and layer in special):
+            heads.append(0)
+        elif row.full_kv_heads and layer not in special:
+            heads.append(row.full_kv_heads)
+        else:
+            heads.append(row.kv_heads)
+    return tuple(heads)

@@ -84,6 +84,8 @@ def _header(values: Mapping[str, object], architecture: str, *, vocabulary: int)
         feed_forward=_feed_forward(values, architecture),
         sliding_window=number("attention.sliding_window"),
         sliding_layers=_sliding(values, architecture, layers=layers),
+        sliding_key_length=number("attention.key_length_swa"),
+        sliding_value_length=number("attention.value_length_swa"),
         experts=number("expert_count"),
         experts_used=number("expert_used_count"),
         ssm_conv=number("ssm.conv_kernel"),
@@ -110,8 +112,8 @@ def _sliding(values: Mapping[str, object], architecture: str, *, layers: int) ->
     if _whole(values.get(f"{architecture}.attention.sliding_window")) <= 0:
         return ()
     pattern = values.get(f"{architecture}.attention.sliding_window_pattern")
-    if isinstance(pattern, Sequence) and not isinstance(pattern, str) and len(pattern) >= layers:
-        return tuple(layer for layer in range(layers) if pattern[layer])
+    if isinstance(pattern, Sequence) and not isinstance(pattern, str) and pattern:
+        return tuple(layer for layer in range(layers) if pattern[layer % len(pattern)])  # a short one repeats
     every = _whole(pattern) or _FULL_EVERY.get(architecture, 0)
     return tuple(layer for layer in range(layers) if every and (layer + 1) % every)
 

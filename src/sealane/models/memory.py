@@ -75,7 +75,7 @@ def kv_cache_bytes(header: Header, *, context: int, parallel: int = 1, kv: KvTyp
             total += _state_bytes(header) * parallel
             continue
         held = min(tokens, _window(header, parallel=parallel)) if layer in sliding else tokens
-        wide = header.key_length + header.value_length
+        wide = _width(header, sliding=layer in sliding)
         total += held * (1 if header.mla_key_length else heads) * wide * KV_BYTES[kv]
     return math.ceil(total)
 
@@ -171,6 +171,13 @@ def _window(header: Header, *, parallel: int) -> int:
     """Tokens that a sliding-window layer holds: a window a request and one batch, padded."""
     window = _WINDOW_IN_MEMORY.get(header.architecture, header.sliding_window)
     return padded(window * parallel + BATCH)
+
+
+def _width(header: Header, *, sliding: bool) -> int:
+    """Elements of one head's key and value; sliding layers may have their own."""
+    if sliding and header.sliding_key_length:
+        return header.sliding_key_length + (header.sliding_value_length or header.sliding_key_length)
+    return header.key_length + header.value_length
 
 
 def _state_bytes(header: Header) -> int:

@@ -88,6 +88,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     feed_forward: int = 0
     sliding_window: int = 0
     sliding_layers: tuple[int, ...] = ()
+    sliding_key_length: int = 0  # where sliding layers have heads of another width; 0 for the same
+    sliding_value_length: int = 0
     experts: int = 0
     experts_used: int = 0
     ssm_conv: int = 0
