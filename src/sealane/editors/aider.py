@@ -11,7 +11,7 @@ from sealane.editors.types import Call, Connection, Editor, EditorConfig, output
 
 def render(connection: Connection) -> EditorConfig:
     """The whole ~/.aider.conf.yml."""
-    model = connection.any
+    model = connection.chat or connection.any
     name = f"openai/{model.name}"
     document = {
         "model": name,

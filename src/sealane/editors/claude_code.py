@@ -12,7 +12,7 @@ from sealane.editors.types import Call, Connection, Editor, EditorConfig, output
 
 def render(connection: Connection) -> EditorConfig:
     """The env block of ~/.claude/settings.json."""
-    model = connection.any
+    model = connection.chat or connection.any
     env = {
         "ANTHROPIC_BASE_URL": connection.root,
         "ANTHROPIC_AUTH_TOKEN": connection.key,

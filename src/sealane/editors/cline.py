@@ -8,7 +8,7 @@ from sealane.editors.types import Call, Connection, Editor, EditorConfig, output
 
 def render(connection: Connection) -> EditorConfig:
     """The fields of Cline's settings panel, one a line."""
-    model = connection.any
+    model = connection.chat or connection.any
     lines = (
         "API Provider: OpenAI Compatible",
         f"Base URL: {connection.openai}",
@@ -29,7 +29,7 @@ def render(connection: Connection) -> EditorConfig:
 
 
 def _notes(connection: Connection) -> tuple[str, ...]:
-    model = connection.any
+    model = connection.chat or connection.any
     notes = ["Cline's own instructions take several thousand tokens; it works poorly below a context of 32,768."]
     if model.context < 32768:
         notes.append(f"{model.name} is loaded with {model.context:,} tokens; raise its context on its page first.")

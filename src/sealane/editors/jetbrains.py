@@ -8,7 +8,7 @@ from sealane.editors.types import Call, Connection, Editor, EditorConfig
 
 def render(connection: Connection) -> EditorConfig:
     """The fields of Providers & API keys, one a line."""
-    model = connection.any
+    model = connection.chat or connection.any
     lines = [
         "Third-party AI providers > Provider: OpenAI-compatible",
         f"URL: {connection.openai}",

@@ -8,7 +8,7 @@ from sealane.editors.types import Call, Connection, Editor, EditorConfig, Served
 
 def render(connection: Connection) -> EditorConfig:
     """The whole ~/.config/opencode/opencode.json."""
-    model = connection.any
+    model = connection.chat or connection.any
     document = {
         "$schema": "https://opencode.ai/config.json",
         "model": f"sealane/{model.name}",

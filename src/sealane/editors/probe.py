@@ -17,7 +17,6 @@ from yarl import URL
 
 from sealane.editors import diagnose, find, wire
 from sealane.editors.types import Call, Check, Connection
-from sealane.lib import text
 from sealane.lib.clock import SYSTEM, Clock
 
 CONNECT_LIMIT = 5.0
@@ -98,7 +97,7 @@ class _Probe:
                     raise _Refused(diagnose.refused_status(answer.status, said, model=call.model, served=self._served))
                 lines, first = await self._lines(answer)
             words = " ".join(wire.said(call.wire, lines).split())
-            return _answered(call, words, text.duration(first - sent))
+            return _answered(call, words, f"{(first - sent) * 1000:.0f} ms")
 
         return await self._timed(_TITLES[call.role], call.limit, attempt)
 

@@ -36,6 +36,7 @@ def connection(*, root: str, key: str, model: str, served: Sequence[ServedModel]
         chat=_first(others, "chat", only=wanted if wanted.can("chat") else None),
         autocomplete=_first(others, "fim"),
         embed=_first(others, "embedding"),
+        wanted=wanted,
     )
 
 

@@ -31,13 +31,17 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """The gateway's address (without /v1), a key, and which model plays which role; None: no hosted model can."""
+    """The gateway's address (without /v1), a key, and which model plays which role; None: no hosted model can.
+
+    `wanted` is the model that was asked for, None when it is simply the first that plays a role.
+    """
 
     root: str
     key: str
     chat: ServedModel | None
     autocomplete: ServedModel | None = None
     embed: ServedModel | None = None
+    wanted: ServedModel | None = None
 
     @property
     def openai(self) -> str:
@@ -47,7 +51,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def any(self) -> ServedModel:
         """The model that was asked for, whatever its role."""
-        for model in (self.chat, self.autocomplete, self.embed):
+        for model in (self.wanted, self.chat, self.autocomplete, self.embed):
             if model is not None:
                 return model
         raise ValueError("a connection names at least one model")

@@ -137,7 +137,7 @@ def check_copies(spec: ModelSpec, copies: int, facts: ClusterFacts) -> tuple[str
 
 
 def _above(spec: ModelSpec, copies: int, each: float, bound: str, *, fitting: int) -> errors.CopiesAboveQuota:
-    steps = [NextStep(title="Look at the queues", command="sealane queues")]
+    steps = [NextStep(title="Look at the queues", command="kubectl get queues")]
     if fitting:
         command = f"sealane scale {spec.name} --copies {fitting}"
         steps.insert(0, NextStep(title=f"Ask for {text.count(fitting, 'copy', 'copies')}", command=command))

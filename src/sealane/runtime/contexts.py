@@ -55,7 +55,7 @@ def of_user(choice: str) -> Chosen:
     Raises ConfigError for a broken file, UnknownContext with the nearest names, NoContexts.
     """
     names = () if choice == KUBECONFIG else tuple(name.strip() for name in choice.split(",") if name.strip())
-    paths = user_files()
+    paths = [path.absolute() for path in config.default_paths()]
     return Chosen(contexts=_pick(paths, names), kubeconfig=os.pathsep.join(map(str, paths)), sandbox=False)
 
 
@@ -63,12 +63,6 @@ def of_files(kubeconfig: str, names: Sequence[str], *, sandbox: bool) -> Chosen:
     """Named contexts out of kubeconfig files, as a running `up` wrote them down."""
     paths = [Path(part) for part in kubeconfig.split(os.pathsep)]
     return Chosen(contexts=_pick(paths, tuple(names)), kubeconfig=kubeconfig, sandbox=sandbox)
-
-
-def user_files() -> list[Path]:
-    """$KUBECONFIG's files, else ~/.kube/config; relative ones are made absolute."""
-    named = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return [Path(part).expanduser().absolute() for part in named or ["~/.kube/config"]]
 
 
 def _pick(paths: Sequence[Path], names: tuple[str, ...]) -> tuple[Context, ...]:

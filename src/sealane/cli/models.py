@@ -1,0 +1,33 @@
+"""`sealane models`: what is hosted, where, and how it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealane.cli import output
+
+
+@click.command("models")
+@output.shared
+@output.acting
+async def command(*, as_json: bool, data_dir: Path | None, clusters: str | None) -> None:
+    """List what is hosted in every cluster."""
+    from sealane.models import hosted
+    from sealane.runtime import session
+
+    async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
+        rows = await hosted.read(fleet)
+        silent = session.silent(fleet)
+    if as_json:
+        return output.emit(rows)
+    for row in rows:
+        where = f"{row.cluster}/{row.namespace}/{row.name}"
+        output.say(f"{row.model:<26} {where:<44} {row.stage:<10} {row.ready} of {row.copies}  {row.sentence}")
+    if not rows:
+        output.say("Nothing is hosted yet.")
+        output.say("  → Host a model:  sealane host qwen2.5-coder:7b")
+    for sentence in silent:
+        output.say(f"  {sentence}", err=True)
+    return None

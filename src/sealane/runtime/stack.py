@@ -1,0 +1,78 @@
+"""Everything that depends on which clusters were chosen: fleet, observer, gateway and console applications.
+
+Opened for one choice and closed as a whole, so that switching clusters is closing one stack and opening another under
+the same sockets, keys and session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from sealane.runtime import contexts, sandbox_child
+from sealane.runtime.contexts import Chosen
+from sealane.runtime.parts import Parts
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """One open choice of clusters and the two applications over it."""
+
+    chosen: Chosen
+    console: ASGIApp
+    gateway: ASGIApp
+
+
+@contextlib.asynccontextmanager
+async def choose(choice: str, *, data_dir: Path, speed: float) -> AsyncIterator[Chosen]:
+    """Contexts for a choice; `sandbox` is started for as long as the context is open."""
+    if choice != contexts.SANDBOX:
+        yield contexts.of_user(choice)
+        return
+    async with sandbox_child.sandbox(data_dir / "sandbox", speed=speed) as ready:
+        yield contexts.of_sandbox(ready.kubeconfig, ready.clusters)
+
+
+@contextlib.asynccontextmanager
+async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], None]) -> AsyncIterator[Stack]:
+    """Fleet, observer and applications for the chosen contexts."""
+    from sealane.console import app as console_app
+    from sealane.console import real
+    from sealane.fleet import Fleet
+    from sealane.gateway import app as gateway_app
+    from sealane.gateway.replicas import FleetReplicas
+    from sealane.models.observer import Observer
+    from sealane.runtime.doctor import Doctor
+    from sealane.runtime.switch import Switch
+
+    async with contextlib.AsyncExitStack() as stack:
+        fleet = await stack.enter_async_context(Fleet(chosen.contexts, sandbox=chosen.sandbox))
+        observer = await stack.enter_async_context(Observer(fleet))
+        gateway = gateway_app.build(
+            replicas=FleetReplicas(fleet),
+            keys=parts.keys,
+            usage=parts.usage,
+            settings=parts.gateway_settings,
+        )
+        await stack.enter_async_context(gateway.running())
+        services = real.services(
+            settings=parts.console_settings(chosen),
+            fleet=fleet,
+            observer=observer,
+            keys=parts.keys,
+            usage=parts.usage,
+            doctor=Doctor(fleet, data_dir=parts.data_dir, gateway_url=parts.gateway_url),
+            switch=Switch(chosen, switch),
+        )
+        console = console_app.build(services)
+        await _enter(stack, console)
+        yield Stack(chosen=chosen, console=console, gateway=gateway)
+
+
+async def _enter(stack: contextlib.AsyncExitStack, app: ASGIApp) -> None:
+    if isinstance(app, Starlette):
+        await stack.enter_async_context(app.router.lifespan_context(app))
