@@ -336,6 +336,18 @@ def test_a_quantized_cache_that_has_no_effect_is_said() -> None:
     assert any("flash attention" in warning for warning in found.warnings)
 
 
+def test_a_model_of_which_nothing_is_known_is_not_refused_for_its_size() -> None:
+    blind = card(weights_bytes=0, parameters=0.0, header=None)
+    found = plan(spec("registry.corp/team/m:v1"), blind, plain(nodes=(node("desk", memory_mib=8_192),)))
+    assert not found.refusals
+    assert found.spec.share == Share(devices=1)
+    assert found.placement.starts == "now"
+    assert any("nothing but its name" in warning for warning in found.warnings)
+    assert one(plan(spec("registry.corp/team/m:v1"), blind, kai()), "PersistentVolumeClaim")["spec"]["resources"] == {
+        "requests": {"storage": "50Gi"}
+    }
+
+
 def test_a_licence_against_commercial_use_is_said() -> None:
     assert any("does not allow commercial use" in warning for warning in made(model="codestral:22b").warnings)
 

@@ -16,7 +16,7 @@ import msgspec
 from sealane.gpus.facts import ClusterFacts, Node, Queue
 from sealane.lib import text
 from sealane.models import shares
-from sealane.models.memory import needed_bytes
+from sealane.models.memory import is_known, needed_bytes
 from sealane.models.types import Fit, Placement, Share, Starts
 
 _EPSILON = 1e-9
@@ -81,14 +81,14 @@ def leaf_names(cluster: ClusterFacts) -> list[str]:
 
 
 def holds(node: Node, *, share: Share, found: Fit) -> bool:
-    """Whether the share of this node's cards is large enough; a node that does not say its memory gets the benefit."""
+    """Whether the share of this node's cards is large enough; what is not known gets the benefit of the doubt."""
     room = shares.bytes_of(share, card_mib=node.memory_mib)
     whole = share.devices or 0
     if whole > len(node.cards):
         return False
     if share.memory_mib is not None and node.memory_mib is not None and share.memory_mib > node.memory_mib:
         return False
-    return room is None or room >= needed_bytes(found, cards=max(whole, 1))
+    return room is None or not is_known(found) or room >= needed_bytes(found, cards=max(whole, 1))
 
 
 def free_slots(node: Node, *, share: Share) -> int:
@@ -163,7 +163,7 @@ def largest_room(nodes: Sequence[Node], *, share: Share) -> str:
 
 def _options(found: Fit, node: Node, *, parts: bool) -> list[tuple[bool, float, float, Share]]:
     """What could be asked on this node: (waits, bytes, devices, share), so that the least compares first."""
-    if node.memory_mib is None:
+    if node.memory_mib is None or not is_known(found):
         share = Share(devices=1)
         return [(free_slots(node, share=share) == 0, math.inf, 1.0, share)]
     options: list[tuple[bool, float, float, Share]] = []

@@ -24,6 +24,7 @@ ENGINE_RESERVE: Final = 457 * 1024**2
 KV_BYTES: Final[dict[KvType, float]] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes an element: the true block sizes of ggml. (Ollama's own accounting rounds them to 1 and 0.5.)"""
 
+_NOTHING_KNOWN: Final = 100.0  # error in percent
 _PAD = 256  # the cache's length is padded to this many tokens (llama.cpp)
 _WINDOW_IN_MEMORY = {"gptoss": 4096, "gpt-oss": 4096}  # Ollama's engine keeps more than these models' window
 _NO_FLASH = frozenset({"gemma2", "grok"})
@@ -54,6 +55,11 @@ def fit(card: ModelCard, *, context: int, parallel: int = 1, kv: KvType = "f16")
 def needed_bytes(found: Fit, *, cards: int = 1) -> int:
     """What must be free on the card (over `cards` cards) so that the model surely loads: total, error and reserve."""
     return math.ceil(found.total_bytes * (1 + found.error_percent / 100)) + ENGINE_RESERVE * max(cards, 1)
+
+
+def is_known(found: Fit) -> bool:
+    """Whether the estimate rests on anything: without size and header it must not refuse what may well fit."""
+    return found.error_percent < _NOTHING_KNOWN
 
 
 def kv_cache_bytes(header: Header, *, context: int, parallel: int = 1, kv: KvType = "f16") -> int:
@@ -150,7 +156,7 @@ def _rule_of_thumb(card: ModelCard, *, tokens: int, kv: KvType) -> Fit:
     """Without header numbers: cache as of an 8 B model scaled by the root of the size, a buffer of a tenth."""
     weights = card.weights_bytes or round(card.parameters * 1e9 * 0.6)
     if weights <= 0:
-        basis, error, weights = "nothing but its name", 100.0, 8_000_000_000
+        basis, error, weights = "nothing but its name", _NOTHING_KNOWN, 8_000_000_000
     else:
         basis, error = "size only", 40.0
     per_token = 131_072 * math.sqrt(weights / 4.9e9) * KV_BYTES[kv] / 2

@@ -104,7 +104,7 @@ def _overhead(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> int:
 
 def _card_floor(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> int:
     """MiB that a card must have for the share to hold the model, where the cluster also has smaller ones; else 0."""
-    if spec.share.memory_mib is not None or not spec.share.on_gpu:
+    if spec.share.memory_mib is not None or not spec.share.on_gpu or not memory.is_known(found):
         return 0
     part = spec.share.fraction or float(spec.share.devices or 1)
     floor = math.ceil(memory.needed_bytes(found, cards=spec.share.devices or 1) / part / _MIB)
