@@ -142,6 +142,15 @@ async def test_a_failing_plugin_is_not_run_for_every_watch(tmp_path: Path, clock
     assert runs(tmp_path) == 2
 
 
+async def test_a_plugin_whose_tokens_have_always_ended_already_is_not_run_for_every_request(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    provider = auth.provider(context(counting_plugin(tmp_path, lives="2025-01-01T00:00:00Z")), clock=clock)
+    assert [(await provider.current()).authorization for _ in range(3)] == ["Bearer t1"] * 3
+    clock.advance(5)
+    assert (await provider.current()).authorization == "Bearer t2"
+
+
 async def test_a_replaced_client_certificate_is_noticed(tmp_path: Path, clock: ManualClock) -> None:
     file, key = tmp_path / "c.crt", tmp_path / "c.key"
     file.write_bytes(b"one")

@@ -79,7 +79,7 @@ async def test_create_posts_to_the_collection(server: ApiServer, client: Client)
     assert await client.create(DEPLOYMENT) == DEPLOYMENT
     seen = server.requests[0]
     assert seen.json == DEPLOYMENT
-    assert seen.query == {"fieldManager": "sealane"}
+    assert seen.query == {"fieldManager": "sealane", "fieldValidation": "Strict"}
 
 
 async def test_a_dry_run_is_asked_for_in_words(server: ApiServer, client: Client) -> None:

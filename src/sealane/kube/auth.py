@@ -21,7 +21,7 @@ from sealane.kube.errors import ConfigError
 from sealane.lib.clock import Clock
 
 FILE_AGE = 60.0
-FAILED_AGE = 5.0  # a dozen watches ask at once; a plugin that hangs or fails is not run a dozen times in a row
+PAUSE = 5.0  # a dozen watches ask at once: one that fails, or gives tokens that have ended already, is not run for each
 EARLY = datetime.timedelta(seconds=5)
 
 
@@ -122,16 +122,17 @@ class Plugin:
         self._identity: Identity | None = None
         self._expires: datetime.datetime | None = None
         self._failure: ConfigError | None = None
-        self._blocked_until = 0.0
+        self._ran_at = float("-inf")
 
     async def current(self) -> Identity:
         async with self._lock:
-            if self._failure is not None and self._clock.monotonic() < self._blocked_until:
+            just_ran = self._clock.monotonic() - self._ran_at < PAUSE
+            if self._failure is not None and just_ran:
                 raise self._failure
-            if self._identity is None or (self._expires is not None and self._clock.now() >= self._expires - EARLY):
-                await self._run()
-            assert self._identity is not None  # noqa: S101 - set by _run, for the type checker
-            return self._identity
+            expired = self._expires is not None and self._clock.now() >= self._expires - EARLY
+            if self._identity is not None and (just_ran or not expired):
+                return self._identity
+            return await self._run()
 
     async def renew(self, refused: Identity) -> bool:
         async with self._lock:
@@ -139,15 +140,15 @@ class Plugin:
                 await self._run()
             return self._identity != refused
 
-    async def _run(self) -> None:
-        self._identity = None
+    async def _run(self) -> Identity:
+        self._identity = self._failure = None
         try:
             granted = await plugin.run(self._spec, self._context)
         except ConfigError as error:
             self._failure = error
-            self._blocked_until = self._clock.monotonic() + FAILED_AGE
             raise
-        self._failure = None
+        finally:
+            self._ran_at = self._clock.monotonic()
         expires = granted.expiration_timestamp
         self._expires = expires.replace(tzinfo=datetime.UTC) if expires is not None and not expires.tzinfo else expires
         rest = await self._rest.current()
@@ -156,6 +157,7 @@ class Plugin:
             certificate=granted.client_certificate_data.encode() or rest.certificate,
             key=granted.client_key_data.encode() or rest.key,
         )
+        return self._identity
 
 
 def _authorization(given: Credentials) -> str:

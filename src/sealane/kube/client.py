@@ -149,9 +149,9 @@ class Client:
             yield batches
 
     async def create(self, obj: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-        """Create an object; `AlreadyExists` when the name is taken."""
+        """Create an object; `AlreadyExists` when the name is taken, `Invalid` also for a field that does not exist."""
         resource, _, namespace = await self._locate(obj)
-        query = [("fieldManager", MANAGER), *_dry(dry_run)]
+        query = [("fieldManager", MANAGER), ("fieldValidation", "Strict"), *_dry(dry_run)]
         path = resource.path(namespace=namespace)
         return await self._ask("POST", path, query=query, **_json(obj))
 
