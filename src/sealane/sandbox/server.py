@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from sealane.sandbox import access, certificates, kai_crds
-from sealane.sandbox.api import admission, kinds, prepare
+from sealane.sandbox.api import admission, crds, kinds, prepare
 from sealane.sandbox.api.app import ApiServer
 from sealane.sandbox.api.backends import NoLogs, NotListening, PodBackend
 from sealane.sandbox.api.faults import Faults
@@ -72,6 +72,7 @@ class Sandbox:
             self._keeper.forget()
         self._keeper.load()
         for name, store in self.stores.items():
+            crds.Shapes(store)
             store.prepare = prepare.preparer(store)
             _seed(name, store)
         for name, place in self._folders().items():

@@ -13,7 +13,6 @@ import msgspec
 
 from sealane.sandbox.api import (
     actions,
-    crds,
     discovery,
     errors,
     openapi,
@@ -74,8 +73,7 @@ class ApiServer:
         self.backend = backend
         self.faults = faults
         self._users = users
-        self._shapes = crds.Shapes(store)
-        self._writer = Writer(store, shape_of=self._shapes.of, admit=admit)
+        self._writer = Writer(store, admit=admit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -123,7 +121,7 @@ class ApiServer:
         if request.user is ANONYMOUS:
             self._allow(request.user, Ask(verb="get", path=path))
         if parts[0] == "openapi":
-            return openapi.document(registry, self._shapes.of, parts[1:], request)
+            return openapi.document(registry, self.store.shape_of, parts[1:], request)
         if path == "/":
             heads = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
             return as_json({"paths": heads + [f"/apis/{name}" for name in sorted({k.group for k in registry} - {""})]})

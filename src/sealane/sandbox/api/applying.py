@@ -7,6 +7,7 @@ somebody else owns it too. Nothing is written here: the result goes through the 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -149,13 +150,19 @@ def _others(entries: list[Obj], manager: str, subresource: str) -> Fields:
 
 
 def _prune(merged: Obj, dropped: Fields, node: Node, *, kept: Fields) -> Fields:
+    """Take away what nobody keeps, whole items and maps first; what went."""
     gone: Fields = set()
-    for path in sorted(dropped, key=len, reverse=True):
-        if any(other[: len(path)] == path for other in kept):
+    for path in sorted(dropped, key=len):
+        if any(other[: len(path)] == path for other in kept) or _is_key(path):
             continue
-        if _remove(merged, path, node):
+        if not ownership.under({path}, gone) and _remove(merged, path, node):
             gone.add(path)
     return gone
+
+
+def _is_key(path: Path) -> bool:
+    """Whether the path is one of the keys of an item that stays: without it the item would be nobody."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
 
 
 def _remove(value: Any, path: Path, node: Node) -> bool:

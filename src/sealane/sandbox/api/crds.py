@@ -10,7 +10,8 @@ from sealane.sandbox.api.values import Obj, stamp
 
 
 class Shapes:
-    """The schemas of a cluster's kinds, built-in and custom; keeps the registry in step with the CRDs."""
+    """The schemas of a cluster's kinds, built-in and custom. Make one a Store, before objects are written: it keeps
+    the Store's registry in step with its CRDs and becomes its `shape_of`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -18,6 +19,7 @@ class Shapes:
         for crd in store.list(kinds.CRDS):
             self._serve(crd)
         store.listeners.append(self._on_change)
+        store.shape_of = self.of
 
     def of(self, kind: Kind) -> Node:
         """The shape of a kind."""

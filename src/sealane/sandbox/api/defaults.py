@@ -15,7 +15,7 @@ from sealane.sandbox.api import addresses, errors, kinds, ownership
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.store import Store
-from sealane.sandbox.api.values import Obj
+from sealane.sandbox.api.values import Obj, clone
 
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 
@@ -23,6 +23,7 @@ _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 def fill(store: Store, kind: Kind, new: Obj, old: Obj | None) -> None:
     """Fill in defaults in place. Raises StatusError for a quantity that is none."""
     if kind.custom:
+        described(new, store.shape_of(kind))
         return
     if old is None or old.get("spec") != new.get("spec"):
         canonical(new, ownership.shape_of(kind))
@@ -46,6 +47,19 @@ def canonical(value: Any, node: Node) -> None:
     elif isinstance(value, list):
         for item in value:
             canonical(item, node.element)
+
+
+def described(value: Any, node: Node) -> None:
+    """Fill in the defaults that a CRD's schema gives, in place."""
+    if isinstance(value, dict):
+        for key, below in node.fields.items():
+            if key not in value and below.raw is not None and "default" in below.raw:
+                value[key] = clone(below.raw["default"])
+        for key, item in value.items():
+            described(item, node.child(key))
+    elif isinstance(value, list):
+        for item in value:
+            described(item, node.element)
 
 
 def pod_spec(spec: Obj) -> None:

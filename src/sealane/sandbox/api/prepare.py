@@ -13,6 +13,6 @@ def preparer(store: Store) -> Prepare:
 
     def prepare(kind: Kind, new: Obj, old: Obj | None) -> None:
         defaults.fill(store, kind, new, old)
-        validation.check(kind, new, old)
+        validation.check(kind, new, old, shape=store.shape_of(kind))
 
     return prepare

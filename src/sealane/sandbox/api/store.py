@@ -21,6 +21,7 @@ import msgspec
 from sealane.sandbox.api import errors, lifecycle, ownership
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.kinds import NAMESPACES, Kind, Registry
+from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.values import Obj, clone, same_but, stamp, utc_now
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -64,6 +65,7 @@ class Store:
         self.kinds = registry or Registry()
         self.revision = 1
         self.prepare: Prepare = lambda _kind, _new, _old: None
+        self.shape_of: Callable[[Kind], Node] = ownership.shape_of
         self.listeners: list[Callable[[StoreEvent], None]] = []
         self.now = now
         self._history = history
@@ -153,7 +155,7 @@ class Store:
         if self.get(kind, meta.get("namespace", ""), meta["name"]) is not None:
             raise errors.already_exists(kind.group, kind.plural, meta["name"])
         if not applied:
-            ownership.track(kind, None, new, manager=manager, now=stamp(self.now()))
+            self._track(kind, None, new, manager)
         return new if dry_run else self._commit("ADDED", kind, new, None)
 
     def update(
@@ -183,7 +185,7 @@ class Store:
         if applied:
             new["metadata"]["managedFields"] = meta.get("managedFields") or []
         elif not _equal_but_ownership(old, new):
-            ownership.track(kind, old, new, manager=manager, subresource=subresource, now=stamp(self.now()))
+            self._track(kind, old, new, manager, subresource)
         if new == old:
             return old
         if dry_run:
@@ -313,6 +315,11 @@ class Store:
         if found is None:
             raise errors.not_found(kind.group, kind.plural, name)
         return found
+
+    def _track(self, kind: Kind, old: Obj | None, new: Obj, manager: str, subresource: str = "") -> None:
+        ownership.track(
+            kind, old, new, manager=manager, now=stamp(self.now()), subresource=subresource, shape=self.shape_of(kind)
+        )
 
     def _commit(self, change: EventType, kind: Kind, new: Obj, old: Obj | None) -> Obj:
         self.revision += 1

@@ -13,7 +13,6 @@ from sealane.sandbox.api import applying, checking, defaults, errors, patches, r
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.kinds import NODES, Kind
 from sealane.sandbox.api.routes import Target
-from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj, clone, stamp
 from sealane.sandbox.api.versions import shown, stored
@@ -30,11 +29,10 @@ _PATCHES: Final = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
 
 class Writer:
-    """Writes of one cluster. `shape_of` gives the schema of any kind, CRDs included."""
+    """Writes of one cluster."""
 
-    def __init__(self, store: Store, *, shape_of: Callable[[Kind], Node], admit: Admit) -> None:
+    def __init__(self, store: Store, *, admit: Admit) -> None:
         self._store = store
-        self._shape_of = shape_of
         self._admit = admit
 
     async def create(self, target: Target, request: Request) -> Reply:
@@ -69,7 +67,7 @@ class Writer:
             return self._apply(target, live, body, request)
         if live is None:
             raise errors.not_found(target.kind.group, target.kind.plural, target.name)
-        node = self._shape_of(target.kind)
+        node = self._store.shape_of(target.kind)
         view = shown(target.kind, live)
         if kind == JSON_PATCH:
             new = patches.json_patch(view, body)
@@ -114,7 +112,7 @@ class Writer:
             obj.pop("status", None)
         obj["metadata"].pop("uid", None)
         admitted = self._admit("CREATE", kind.plural, obj)
-        checking.types(kind, admitted, self._shape_of(kind))
+        checking.types(kind, admitted, self._store.shape_of(kind))
         return self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
 
     def _update(self, target: Target, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
@@ -128,7 +126,7 @@ class Writer:
         if not request.query.get("fieldManager"):
             cause = errors.Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
             raise errors.invalid("meta.k8s.io", "PatchOptions", "", [cause])
-        kind, node, now = target.kind, self._shape_of(target.kind), stamp(self._store.now())
+        kind, node, now = target.kind, self._store.shape_of(target.kind), stamp(self._store.now())
         obj = self._read(target, body, request)
         if (obj.get("metadata") or {}).get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
@@ -160,7 +158,7 @@ class Writer:
             )
         meta = obj.setdefault("metadata", {}) or {}
         obj["metadata"] = meta
-        checking.unknown_in(obj, self._shape_of(kind), request)
+        checking.unknown_in(obj, self._store.shape_of(kind), request)
         if kind.namespaced and target.namespace:
             if meta.get("namespace") not in {None, "", target.namespace}:
                 raise errors.bad_request(

@@ -1,0 +1,243 @@
+"""One API server without a socket (`api`), and one whole sandbox in a process of its own (`sandbox`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealane.sandbox import access
+from sealane.sandbox.api import crds, kinds, prepare
+from sealane.sandbox.api.app import ApiServer
+from sealane.sandbox.api.backends import NoLogs, NotListening
+from sealane.sandbox.api.faults import Faults
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.users import Users
+from sealane.sandbox.api.wire import User
+
+TOKENS = {
+    "admin": User("admin", ("system:masters", "system:authenticated")),
+    "dana": User("dana", ("system:authenticated",)),
+}
+
+
+class Answer:
+    """What came back."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.decode().lower(): value.decode() for name, value in headers}
+        self.warnings = [value.decode() for name, value in headers if name == b"warning"]
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class FakeBackend:
+    """Every pod logs two lines and answers on port 80 with its name and the path; nothing else listens."""
+
+    async def logs(self, pod: dict[str, Any], **options: Any) -> AsyncIterator[bytes]:
+        if options["previous"]:
+            raise NoLogs("previous terminated container not found")
+        yield b"one\n"
+        yield f"{options['container']} {options['tail_lines']}\n".encode()
+
+    def proxy(self, pod: dict[str, Any], port: int) -> Any:
+        if port != 80:
+            raise NotListening(f"dial tcp 10.0.0.1:{port}: connect: connection refused")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            body = (await receive()).get("body", b"")
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"x-pod", b"yes")]})
+            text = f"{scope['method']} {scope['path']} {pod['metadata']['name']} ".encode() + body
+            await send({"type": "http.response.body", "body": text})
+
+        return app
+
+
+class Api:
+    """An API server that is called without a socket."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        crds.Shapes(self.store)
+        self.store.prepare = prepare.preparer(self.store)
+        for name in ("default", "team"):
+            self.store.create(kinds.NAMESPACES, {"metadata": {"name": name}}, manager="test")
+        access.seed_roles(self.store)
+        self.faults = Faults(self.store)
+        self.users = Users(TOKENS)
+        self.app = ApiServer(
+            "bench",
+            self.store,
+            users=self.users,
+            backend=FakeBackend(),
+            admit=lambda _verb, _plural, obj: obj,
+            faults=self.faults,
+        )
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str = "admin",
+        headers: dict[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """One request and its whole answer."""
+        sent: list[dict[str, Any]] = []
+        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        messages = [{"type": "http.request", "body": data, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop(0)
+            await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        given = {"content-type": content_type} | (headers or {})
+        if user:
+            given["authorization"] = f"Bearer {user}"
+        async with asyncio.timeout(5):
+            await self.app(scope_of(method, path, given), receive, send)
+        start = sent[0]
+        content = b"".join(message.get("body", b"") for message in sent[1:])
+        return Answer(start["status"], list(start["headers"]), content)
+
+    @contextlib.asynccontextmanager
+    async def watch(self, path: str, *, user: str = "admin", headers: dict[str, str] | None = None) -> Any:
+        """An open watch: a function that gives the next event, or None at the end."""
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        gone = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            for line in message.get("body", b"").splitlines():
+                lines.put_nowait(line)
+
+        async def run() -> None:
+            try:
+                given = {"authorization": f"Bearer {user}"} | (headers or {})
+                await self.app(scope_of("GET", path, given), receive, send)
+            finally:
+                lines.put_nowait(None)
+
+        async def following() -> Any:
+            async with asyncio.timeout(5):
+                line = await lines.get()
+            return None if line is None else json.loads(line)
+
+        task = asyncio.create_task(run())
+        try:
+            yield following
+        finally:
+            gone.set()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def scope_of(method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
+    """An ASGI scope."""
+    place, _, query = path.partition("?")
+    return {
+        "type": "http",
+        "method": method,
+        "path": urllib.parse.unquote(place),
+        "query_string": urllib.parse.quote(query, safe="=&,:%+-!()").encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+
+@pytest.fixture
+def api() -> Api:
+    """A bare API server with namespaces `default` and `team`, and the users admin and dana (without rights)."""
+    return Api()
+
+
+class Process:
+    """A sandbox in a process of its own, and kubectl to talk to it."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "sealane.sandbox", "--dir", str(folder), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.ready = json.loads(self.process.stdout.readline())
+        self.kubeconfig = self.ready["kubeconfig"]
+
+    def kubectl(self, *arguments: str, stdin: str = "", fails: bool = False, user: str = "") -> str:
+        """What kubectl prints; asserts that it ends well, or not."""
+        config = f"{self.kubeconfig}-{user}" if user else self.kubeconfig
+        environment = os.environ | {"KUBECONFIG": config, "KUBECTL_EXTERNAL_DIFF": "diff -u", "HOME": str(self.folder)}
+        done = subprocess.run(
+            [kubectl_path(), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=environment,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode != 0) is fails, said
+        return said
+
+    def stop(self) -> int:
+        """Ask it to end, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+def kubectl_path() -> str:
+    """kubectl of the environment that runs the tests, else the machine's."""
+    beside = Path(sys.executable).with_name("kubectl")
+    found = str(beside) if beside.exists() else shutil.which("kubectl")
+    if not found:
+        pytest.skip("kubectl is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """The whole sandbox, fast, shared by all tests of a session: use names of your own."""
+    running = Process(tmp_path_factory.mktemp("sandbox"), "--speed", "200")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start_sandbox(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start sandboxes in one folder, one after another; all are ended."""
+    started: list[Process] = []
+
+    def start(*options: str) -> Process:
+        started.append(Process(tmp_path / "sandbox", *options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.stop()
