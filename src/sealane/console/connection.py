@@ -30,7 +30,7 @@ async def connecting(services: Services, hosted: Hosted, *, wanted: str) -> Conn
     file = await services.editors.file(editor.id, hosted, key=key or "$SEALANE_KEY") if editor else None
     if file and key:
         file = msgspec.structs.replace(file, content=file.content.replace(key, masked(key)))
-    return Connecting(url=services.settings.gateway_url, key=masked(key), editors=editors, editor=editor, file=file)
+    return Connecting(url=services.settings.openai_url, key=masked(key), editors=editors, editor=editor, file=file)
 
 
 def masked(key: str) -> str:

@@ -6,6 +6,7 @@ import datetime
 
 import msgspec
 
+from sealane.console.rows import waits
 from sealane.console.services import ClusterRow, Services
 
 
@@ -37,7 +38,7 @@ def frame_of(services: Services, rail: str) -> Frame:
         clusters=rows,
         unreachable=away,
         models=str(len(hosted)) if hosted else "",
-        waiting=sum(1 for model in hosted if model.stage == "Waiting"),
+        waiting=sum(1 for model in hosted if waits(model)),
         trouble=f"{len(away)} away" if away else "",
         now=services.clock.now(),
     )

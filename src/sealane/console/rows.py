@@ -8,7 +8,7 @@ import msgspec
 
 from sealane.console.services import ClusterRow, Ref, Tone
 from sealane.gpus.facts import ClusterFacts
-from sealane.models.types import Hosted, StageName
+from sealane.models.types import Hosted, ModelCard, StageName
 
 TONES: dict[StageName, Tone] = {
     "Submitted": "run",
@@ -20,6 +20,15 @@ TONES: dict[StageName, Tone] = {
     "Answering": "ok",
     "Failed": "fail",
 }
+
+
+_FAVOURITES = ("qwen2.5-coder:7b", "llama3.1:8b", "nomic-embed-text:latest", "nomic-embed-text")
+
+
+def favourites_first(cards: Sequence[ModelCard]) -> tuple[ModelCard, ...]:
+    """A chat model for code, one for everything and one for embeddings lead the catalogue; the rest keeps its order."""
+    led = sorted((card for card in cards if card.tag in _FAVOURITES), key=lambda card: _FAVOURITES.index(card.tag))
+    return (*led, *(card for card in cards if card.tag not in _FAVOURITES))
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +73,11 @@ def model_row(hosted: Hosted) -> ModelRow:
         context=hosted.context,
         endpoint=hosted.endpoint,
     )
+
+
+def waits(hosted: Hosted) -> bool:
+    """Whether it waits for something; a model that nobody asked a copy of sleeps."""
+    return hosted.stage == "Waiting" and hosted.copies > 0
 
 
 def _state(hosted: Hosted) -> tuple[Tone, str]:

@@ -42,6 +42,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = ""
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
+    @property
+    def openai_url(self) -> str:
+        """The gateway's OpenAI-compatible base, whichever way `gateway_url` was given."""
+        return f"{self.gateway_url.rstrip('/').removesuffix('/v1')}/v1"
+
 
 class Ref(msgspec.Struct, frozen=True, order=True):
     """Which hosted model: its cluster, namespace and Deployment's name."""

@@ -7,6 +7,7 @@ logic beyond loops and conditions; a page gives them one context value.
 from __future__ import annotations
 
 import datetime
+import re
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sealane.console.assets import Assets
 from sealane.lib import text
 
 _ROOT = Path(__file__).parent / "templates"
+_JSON_KEY = re.compile(r'(\s*)("(?:[^"\\]|\\.)*")(?=\s*:)')
 
 
 class Templates:
@@ -37,6 +39,7 @@ class Templates:
                 "listing": text.listing,
                 "clock": _clock,
                 "day": _day,
+                "first_up": _first_up,
                 "age": _age,
                 "num": _num,
                 "fixed": _fixed,
@@ -76,6 +79,11 @@ def _age(seconds: float) -> str:
     return f"{int(seconds)} s" if seconds < 10 else text.duration(seconds)
 
 
+def _first_up(sentence: str) -> str:
+    """A clause as a sentence."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _num(value: float) -> str:
     """`0.25`, `8`, `7.62`: as few digits as say it."""
     return f"{value:.4g}"
@@ -95,10 +103,20 @@ def _quote(value: str) -> str:
 
 
 def highlight(source: str, language: str = "yaml") -> minijinja.Markup:
-    """YAML with its keys, strings, numbers and comments marked; other languages escaped only."""
+    """YAML with its keys, strings, numbers and comments marked, JSON with its keys; other languages escaped only."""
+    if language == "json":
+        return minijinja.Markup("\n".join(_json_line(line) for line in source.split("\n")))
     if language not in {"yaml", "yml"}:
         return minijinja.Markup(minijinja.escape(source))
     return minijinja.Markup("\n".join(_yaml_line(line) for line in source.split("\n")))
+
+
+def _json_line(line: str) -> str:
+    found = _JSON_KEY.match(line)
+    if not found:
+        return str(minijinja.escape(line))
+    key, rest = found[2], line[found.end(2) :]
+    return f'{found[1]}<span class="y-k">{minijinja.escape(key)}</span>{minijinja.escape(rest)}'
 
 
 def _yaml_line(line: str) -> str:

@@ -3,6 +3,8 @@ one's own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,7 +14,7 @@ from sealane.console import errors
 from sealane.console.forms import read_form
 from sealane.console.json import JSONResponse
 from sealane.console.problems import Refused
-from sealane.console.rows import Gpus, gpus_of
+from sealane.console.rows import Gpus, gpus_of, waits
 from sealane.console.services import ClusterRow, ContextRow, Services
 from sealane.console.views import Ask, Desk, View, services_of
 from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
@@ -83,7 +85,7 @@ async def context(desk: Desk, ask: Ask) -> ClustersContext:
     contexts, problem = _contexts(services)
     return ClustersContext(
         clusters=tuple(_column(services, row, facts.get(row.name)) for row in services.clusters.rows()),
-        queues=tuple(_queue(fact.name, queue) for fact in facts.values() for queue in fact.queues),
+        queues=tuple(_queue(fact.name, queue) for fact in facts.values() for queue in _tree(fact.queues)),
         nodes=tuple(_node(fact.name, node) for fact in facts.values() for node in fact.nodes if node.cards),
         contexts=contexts,
         contexts_problem=problem,
@@ -116,8 +118,26 @@ def _column(services: Services, row: ClusterRow, facts: ClusterFacts | None) -> 
         sharing=facts.gpu_sharing if facts else None,
         queues=len(facts.queues) if facts else 0,
         models=len(hosted),
-        waiting=sum(1 for model in hosted if model.stage == "Waiting"),
+        waiting=sum(1 for model in hosted if waits(model)),
     )
+
+
+def _tree(queues: Sequence[Queue]) -> list[Queue]:
+    """Each queue followed by those below it; one whose parent is not there counts as a root."""
+    names = {queue.name for queue in queues}
+    found: list[Queue] = []
+
+    def add(queue: Queue) -> None:
+        if queue in found:
+            return
+        found.append(queue)
+        for child in sorted((item for item in queues if item.parent == queue.name), key=lambda item: item.name):
+            add(child)
+
+    for root in sorted(queues, key=lambda item: item.name):
+        if root.parent not in names:
+            add(root)
+    return found
 
 
 def _queue(cluster: str, queue: Queue) -> QueueRow:

@@ -69,7 +69,7 @@ async def context(desk: Desk, ask: Ask) -> HelpContext:
     settings = desk.services.settings
     return HelpContext(
         terms=TERMS,
-        gateway=settings.gateway_url,
+        gateway=settings.openai_url,
         kubeconfig=settings.kubeconfig,
         data_dir=settings.data_dir,
         version=settings.version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sealane.console.changes import Change
-from sealane.console.rows import ClusterLine, ModelRow, by_need, cluster_line, model_row
+from sealane.console.rows import ClusterLine, ModelRow, by_need, cluster_line, favourites_first, model_row
 from sealane.console.services import EditorInfo
 from sealane.console.views import Ask, Desk, View
 from sealane.lib import text
@@ -45,7 +45,7 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
     answering = next((row.path for row in hosted if row.ready), "")
     return HomeContext(
         heading=_heading(hosted),
-        quick=(laptop or tuple(cards))[:_QUICK],
+        quick=(laptop or favourites_first(cards))[:_QUICK],
         from_laptop=bool(laptop),
         hosted=hosted,
         waiting=waiting,

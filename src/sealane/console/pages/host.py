@@ -18,6 +18,7 @@ from sealane.console.forms import Form, read_form
 from sealane.console.hosting import Bar, HostForm
 from sealane.console.json import JSONResponse
 from sealane.console.problems import Refused
+from sealane.console.rows import favourites_first
 from sealane.console.services import Ref, Services, Tone
 from sealane.console.views import Ask, Desk, View, desk_of, services_of, show, templates_of
 from sealane.gpus.facts import ClusterFacts
@@ -83,7 +84,7 @@ class HostContext(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     share: str
     bar: Bar | None
-    partial: bool
+    isolation: str
     objects: tuple[ObjectRow, ...]
     yaml: str
     kubectl: str
@@ -105,7 +106,7 @@ async def fill(services: Services, form: HostForm) -> tuple[HostContext, Plan | 
     """The form with everything that follows from it, and its plan where there can be one."""
     await services.clusters.settle()
     laptop = tuple(await services.catalogue.laptop())
-    found = tuple(services.catalogue.search(form.q) if form.q else services.catalogue.cards())
+    found = tuple(services.catalogue.search(form.q)) if form.q else favourites_first(services.catalogue.cards())
     card, problem = await _card(services, form, laptop, found)
     shown_laptop = tuple(item for item in laptop if form.q.lower() in item.tag.lower())
     here = {item.tag for item in shown_laptop}
@@ -165,12 +166,12 @@ def _planned(
         name=plan.spec.name if plan else form.name,
         share=plan.spec.share.text if plan else "",
         bar=hosting.bar_of(plan.placement, plan.spec.share, fit, here) if plan else None,
-        partial=bool(plan and (plan.spec.share.fraction or plan.spec.share.memory_mib)),
+        isolation=_isolation(plan) if plan else "",
         objects=_objects(plan) if plan else (),
         yaml=services.planner.yaml(plan) if plan else "",
         kubectl=services.planner.kubectl(plan) if plan else "",
         helm=services.planner.helm(plan) if plan else "",
-        warnings=plan.warnings if plan else (),
+        warnings=tuple(item for item in plan.warnings if "isolation" not in item) if plan else (),
         refusals=plan.refusals if plan else (_no_place(services),),
         summary=_summary(plan, card) if plan else "No cluster can be planned on yet.",
         ready=bool(plan and not plan.refusals),
@@ -202,7 +203,7 @@ def _empty(
         name=form.name,
         share="",
         bar=None,
-        partial=False,
+        isolation="",
         objects=(),
         yaml="",
         kubectl="",
@@ -248,6 +249,14 @@ def _objects(plan: Plan) -> tuple[ObjectRow, ...]:
         )
         for item in plan.manifests
     )
+
+
+def _isolation(plan: Plan) -> str:
+    """What a part of a card does not promise; said at the share, not among the other warnings."""
+    if not (plan.spec.share.fraction or plan.spec.share.memory_mib):
+        return ""
+    own = "A part is bookkeeping, not isolation: nothing stops a neighbour on the card from using more than its part."
+    return next((item for item in plan.warnings if "isolation" in item), own)
 
 
 def _summary(plan: Plan, card: ModelCard) -> str:

@@ -34,7 +34,7 @@ class RevokeContext(msgspec.Struct, frozen=True, kw_only=True):
 async def context(desk: Desk, ask: Ask) -> KeysContext:
     """All keys."""
     del ask
-    return KeysContext(keys=await _rows(desk), url=desk.services.settings.gateway_url)
+    return KeysContext(keys=await _rows(desk), url=desk.services.settings.openai_url)
 
 
 async def revoke_context(desk: Desk, ask: Ask) -> RevokeContext:
@@ -66,12 +66,12 @@ async def create(request: Request) -> Response:
     if problem is not None:
         if errors.wants_json(request):
             raise problem
-        made = KeysContext(keys=await _rows(desk), url=desk.services.settings.gateway_url, name=name)
+        made = KeysContext(keys=await _rows(desk), url=desk.services.settings.openai_url, name=name)
         return show(request, VIEW, made, status=422, problem=problem)
     row, secret = await services_of(request).keys.create(name)
     if errors.wants_json(request):
         return JSONResponse({"key": row, "secret": secret}, status_code=201)
-    shown = KeysContext(keys=await _rows(desk), url=desk.services.settings.gateway_url, made=row, secret=secret)
+    shown = KeysContext(keys=await _rows(desk), url=desk.services.settings.openai_url, made=row, secret=secret)
     return show(request, VIEW, shown, status=201)
 
 

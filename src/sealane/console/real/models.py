@@ -20,7 +20,7 @@ from sealane.models.observer import Observer, StageChange
 from sealane.models.stage_views import ENGINE_CONTAINER, PULL_CONTAINER, DeploymentView, EventView, PodView, Snapshot
 from sealane.models.types import Hosted, Plan, Stage
 
-_SHOWN = 12  # lines of what happened
+_SHOWN = 10  # lines of what happened
 _LOOKS, _LOOK_EVERY = 60, 0.05  # how often, and at which distance in seconds, the cache is looked at after a change
 _REMOVE_WITHIN = 8.0  # seconds that a removal waits for the pods to be gone
 
@@ -128,9 +128,7 @@ def _copies(deployment: DeploymentView | None) -> int | None:
 
 def _removal(found: removal.Removal) -> Removal:
     note = f"You may not list {text.listing(found.unseen)} here, so there may be more." if found.unseen else ""
-    return Removal(
-        went=tuple(item.text for item in found.went), stayed=tuple(item.text for item in found.stayed), note=note
-    )
+    return Removal(went=found.went, stayed=found.stayed, note=note)
 
 
 def _writing(pod: PodView) -> str:
