@@ -6,7 +6,7 @@ shift 3
 mount -t tmpfs -o mode=755 rig "$root"
 for name in bin sbin lib lib32 lib64 usr etc dev proc; do
     if [ -L "/$name" ]; then
-        cp -a "/$name" "$root/"
+        ln -s "$(readlink "/$name")" "$root/$name"
     elif [ -d "/$name" ]; then
         mkdir "$root/$name"
         mount --rbind "/$name" "$root/$name"
