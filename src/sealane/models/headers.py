@@ -68,9 +68,7 @@ def _header(values: Mapping[str, object], architecture: str, *, vocabulary: int)
         return None
     kv_heads = _each(values.get(f"{architecture}.attention.head_count_kv"), layers) or heads
     default_length = embedding // min(working)
-    shared = number("attention.shared_kv_layers")
-    own = layers - min(shared, layers)
-    recurrent = _recurrent(values, architecture, layers=layers, kv_heads=kv_heads)
+    own = layers - min(number("attention.shared_kv_layers"), layers)
     return Header(
         architecture=architecture,
         layers=layers,
@@ -92,7 +90,7 @@ def _header(values: Mapping[str, object], architecture: str, *, vocabulary: int)
         ssm_inner=number("ssm.inner_size"),
         ssm_state=number("ssm.state_size"),
         ssm_groups=number("ssm.group_count"),
-        recurrent_layers=recurrent,
+        recurrent_layers=_recurrent(values, architecture, layers=layers, kv_heads=kv_heads),
         mla_key_length=number("attention.key_length_mla"),
         mla_value_length=number("attention.value_length_mla"),
     )

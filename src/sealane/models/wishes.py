@@ -78,8 +78,8 @@ def _kv(spec: ModelSpec, card: ModelCard, notes: list[str]) -> KvType:
 
 
 def _free_name(spec: ModelSpec, facts: ClusterFacts, notes: list[str]) -> str:
-    """From the tag, without `latest`; numbered when the namespace has that name already."""
-    base = ids.dns_label(_exact_tag(spec.model).removesuffix(":latest"), limit=40)
+    """From model and tag, without host and `latest`; numbered when the namespace has that name already."""
+    base = ids.dns_label(_exact_tag(spec.model).rpartition("/")[2].removesuffix(":latest"), limit=40)
     taken = {name for namespace, name, _ in facts.deployments if namespace == spec.namespace}
     if base not in taken:
         return base
