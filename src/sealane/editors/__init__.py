@@ -31,7 +31,7 @@ EDITORS: dict[str, Editor] = {
 class UnknownEditor(SealaneError):
     """No editor of that name is known."""
 
-    code = "editor-unknown"
+    code = "unknown-editor"
     exit_code = 2
     http_status = 404
 

@@ -23,7 +23,7 @@ KUBECONFIG = "kubeconfig"
 class UnknownContext(SealaneError):
     """A context was named that no kubeconfig has."""
 
-    code = "context-unknown"
+    code = "unknown-context"
     exit_code = 2
     http_status = 404
 

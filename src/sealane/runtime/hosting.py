@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -117,19 +117,14 @@ async def deploy(fleet: Fleet, plan: Plan, *, timeout: float, on_stage: Callable
         await actions.submit(fleet, plan)
         on_stage(last)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout), contextlib.aclosing(_stages(observer, plan)) as stages:
-                async for stage in stages:
+            async with asyncio.timeout(timeout):
+                async for stage in observer.follow(spec.cluster, spec.namespace, spec.name):
                     if stage != last:
                         on_stage(stage)
                     last = stage
                     if stage.stage in ("Answering", "Failed"):
                         break
     return Outcome(stage=last, exit_code={"Answering": 0, "Failed": 1}.get(last.stage, 3))
-
-
-def _stages(observer: Observer, plan: Plan) -> AsyncGenerator[Stage, None]:
-    found = observer.follow(plan.spec.cluster, plan.spec.namespace, plan.spec.name)
-    return cast("AsyncGenerator[Stage, None]", found)
 
 
 async def dry_run(fleet: Fleet, plan: Plan) -> list[dict[str, Any]]:
