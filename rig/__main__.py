@@ -14,8 +14,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rig import build, namespace
-from rig.cluster import Rig
+import yaml
+
+from rig import build, doors, namespace
+from rig.cluster import Rig, merged
 from sealane.lib.errors import SealaneError
 
 
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         build.require_built()
         if not namespace.is_entering():
+            if options.what == "up":
+                doors.open_outside(options.clusters)
             namespace.enter(arguments)
         namespace.set_up()
         try:
@@ -86,15 +90,20 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _introduce(rig: Rig, *, seconds: float) -> None:
+    outside = doors.open_inside([cluster.plane.api_port for cluster in rig.clusters])
+    print(f"Up in {seconds:.1f} s.")
+    for user in ("admin", "alice", "bob"):
+        pairs = zip(rig.clusters, outside, strict=True)
+        configs = [c.plane.kubeconfig_of(user, server=f"https://127.0.0.1:{port}") for c, port in pairs]
+        path = rig.home / f"{user}.kubeconfig"
+        path.write_text(yaml.safe_dump(merged(configs)))
+        print(f"kubeconfig of {user}: {path}")
     inside = f"nsenter --target {os.getpid()} --user --net --mount --preserve-credentials --"
-    print(f"Up in {seconds:.1f} s. All of it is in a network of its own; step in with:")
-    print(f"  {inside} COMMAND")
-    print(f"kubeconfig: {rig.kubeconfig}")
-    for cluster in rig.clusters:
-        users = ", ".join(str(cluster.plane.kubeconfig(name)) for name in ("alice", "bob"))
-        print(f"{cluster.name}: https://127.0.0.1:{cluster.plane.api_port}  other users: {users}")
-    print(f"registry: http://{rig.registry.address}, and https://registry.ollama.ai inside (models: tiny-chat, …)")
-    print(f"try: {inside} kubectl --kubeconfig {rig.kubeconfig} get nodes")
+    print(f"try: kubectl --kubeconfig {rig.home / 'admin.kubeconfig'} get nodes")
+    print("Pods and the registry are in a network of their own; step in with:")
+    print(f"  {inside} env SSL_CERT_FILE={os.environ['SSL_CERT_FILE']} COMMAND")
+    print(f"  kubeconfig in there: {rig.kubeconfig}")
+    print(f"  registry in there: http://{rig.registry.address} and https://registry.ollama.ai (tiny-chat, …)")
     print("Ctrl-C ends it and removes everything.", flush=True)
 
 

@@ -86,7 +86,7 @@ def _install(plane: ControlPlane) -> None:
 
 
 def _is_established(plane: ControlPlane, name: str) -> bool:
-    conditions = plane.api.get(f"{_CRDS}/{name}").get("status", {}).get("conditions", [])
+    conditions = plane.api.get(f"{_CRDS}/{name}").get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
