@@ -313,3 +313,15 @@ async def test_selectors_and_namespace_are_asked_for_every_time(server: ApiServe
     async with reading(client, namespace="team-a", label_selector="app=x") as reader:
         await reader.next(3)
     assert [seen.query["labelSelector"] for seen in server.requests] == ["app=x", "app=x"]
+
+
+async def test_after_hanging_up_a_watch_goes_on_over_a_new_connection(server: ApiServer, client: Client) -> None:
+    server.on("GET", PATH, Stream(*SYNC), Stream(event("DELETED", pod("a", version="11"))))
+    async with reading(client) as reader:
+        await reader.next(2)
+        await client.hang_up()
+        cut, live, gone = await reader.next(3)
+    assert isinstance(cut, Condition)
+    assert cut.state == "reconnecting"
+    assert live == LIVE
+    assert isinstance(gone, Gone)

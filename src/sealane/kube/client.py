@@ -58,6 +58,10 @@ class Client:
         """Close every connection; calls and streams under way end with `Disconnected`."""
         await self.http.close()
 
+    async def hang_up(self) -> None:
+        """Drop every connection and go on with new ones; watches are back within a second. For after a sleep."""
+        await self.http.hang_up()
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -87,6 +87,10 @@ class Http:
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
         self._closed = True
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Drop every connection, also under exchanges: for when they are known to be dead (after a laptop's sleep)."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -219,12 +223,23 @@ class Http:
         return self._session
 
 
+async def next_part(content: aiohttp.StreamReader) -> bytes:
+    """What has arrived of a body; empty at its end. aiohttp's exceptions pass, to be named by `Http.open`.
+
+    When the connection was dropped on our side between two reads, aiohttp raises a bare RuntimeError.
+    """
+    try:
+        return await content.readany()
+    except RuntimeError as error:
+        raise aiohttp.ServerDisconnectedError from error
+
+
 async def read(response: aiohttp.ClientResponse, *, target: Target, limit: int, seconds: float | None = None) -> bytes:
     """The rest of an answer, at most `limit` bytes. `TooLarge`, `TimedOut`, `Disconnected`."""
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in response.content.iter_any():
+        while part := await next_part(response.content):
             parts.append(part)
             size += len(part)
             if size > limit:
@@ -238,12 +253,11 @@ async def read(response: aiohttp.ClientResponse, *, target: Target, limit: int, 
 
 async def failure(response: aiohttp.ClientResponse, *, target: Target) -> errors.ApiError | errors.Unreachable:
     """The typed error for an answer of 300 or more, from the first 256 KiB of its body."""
+    body = b""
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        body = await response.content.read(2**18)
-        while len(body) < 2**18 and not response.content.at_eof():
-            body += await response.content.read(2**18 - len(body))
-        return failures.api_error(response.status, body, target=target, retry_after=_retry_after(response))
-    return failures.api_error(response.status, b"", target=target, retry_after=_retry_after(response))
+        while len(body) < 2**18 and (part := await next_part(response.content)):
+            body += part
+    return failures.api_error(response.status, body, target=target, retry_after=_retry_after(response))
 
 
 def proxy_for(context: Context) -> str | None:

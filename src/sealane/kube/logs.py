@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import aiohttp
 import msgspec
 
-from sealane.kube.http import Call, Http
+from sealane.kube.http import Call, Http, next_part
 
 FOLLOW_SILENCE = 4 * 3600.0
 LONGEST_LINE = 16 * 1024 * 1024
@@ -53,7 +53,7 @@ async def lines(response: aiohttp.ClientResponse, *, end: bytes = b"") -> AsyncI
     A line longer than `LONGEST_LINE` is handed on in pieces rather than held.
     """
     rest = b""
-    async for part in response.content.iter_any():
+    while part := await next_part(response.content):
         whole = (rest + part).split(b"\n")
         rest = whole.pop()
         for line in whole:

@@ -17,7 +17,7 @@ import aiohttp
 
 from sealane.kube import errors, failures
 from sealane.kube.errors import Target
-from sealane.kube.http import Body, Call, Http, read
+from sealane.kube.http import Body, Call, Http, next_part, read
 from sealane.kube.resources import PODS
 
 PATIENCE = 60.0
@@ -45,7 +45,7 @@ class ProxyResponse:
         if head:
             yield head
         try:
-            async for part in self._response.content.iter_any():
+            while part := await next_part(self._response.content):
                 yield part
         except (aiohttp.ClientError, TimeoutError) as error:
             raise failures.network_error(error, target=self._target, limit=self._silence) from error
@@ -107,7 +107,7 @@ async def _raise_servers_own(response: aiohttp.ClientResponse, *, target: Target
 
     Gives back what it had to read of the pod's own answer: its first bytes as they came.
     """
-    head = await response.content.readany()
+    head = await next_part(response.content)
     if b'"Status"' not in head[:300] and b"trying to reach service" not in head[:300].lower():
         return head
     body = head + await read(response, target=target, limit=2**20)

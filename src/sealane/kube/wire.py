@@ -16,6 +16,7 @@ import msgspec
 
 from sealane.kube.errors import Disconnected, Target
 from sealane.kube.failures import Status
+from sealane.kube.http import next_part
 
 _MANAGED_KEY = b'"managedFields":'
 _EVENT_HEADS = {b'{"type":"%s","object":' % kind.encode(): kind for kind in ("ADDED", "MODIFIED", "DELETED")}
@@ -194,7 +195,7 @@ async def events(content: aiohttp.StreamReader, *, target: Target) -> AsyncGener
     `Disconnected` when a line is no event (a body cut short by a proxy).
     """
     rest: list[bytes] = []
-    while part := await content.readany():
+    while part := await next_part(content):
         lines = part.split(b"\n")
         if len(lines) == 1:
             rest.append(part)
