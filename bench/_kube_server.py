@@ -1,7 +1,8 @@
 """A stand-in for an API server that costs next to nothing, so that a client's own cost is what gets measured.
 
-All answers are encoded once, before the first request: a paged list of pods as real clusters have them (5 to 6 KB each,
-two fifths of it managedFields), a WatchList, and a watch of MODIFIED events. Runs as its own process, prints its port.
+All answers are encoded once, before the first request: a paged list of pods as real clusters have them (5 to 6 KB
+each, two fifths of it managedFields), a WatchList, and a watch of MODIFIED events. Runs as its own process, prints
+its port.
 """
 
 from __future__ import annotations
