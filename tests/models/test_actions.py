@@ -167,7 +167,8 @@ async def test_without_the_right_to_create_it_says_which_one() -> None:
     ("said", "kind", "match"),
     [
         (
-            'admission webhook "kai" denied the request: cannot have both GPU fraction request and whole GPU',
+            'admission webhook "kai" denied the request: cannot have both GPU fraction request and whole GPU resource '
+            "request/limit",
             action_errors.PodRefused,
             "cannot have both GPU fraction",
         ),

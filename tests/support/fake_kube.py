@@ -170,7 +170,8 @@ class FakeKube:
         if (resource.plural, "") in self.denied and not (
             namespace and (resource.plural, namespace) not in self.denied and ("allow", namespace) in self.denied
         ):
-            raise forbidden(f'{resource.plural} is forbidden: User "dana" cannot {verb} resource "{resource.plural}"')
+            word = "patch" if "-" in verb else verb
+            raise forbidden(f'{resource.plural} is forbidden: User "dana" cannot {word} resource "{resource.plural}"')
         if resource not in self.served:
             raise not_found(resource.plural)
 

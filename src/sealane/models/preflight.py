@@ -21,6 +21,7 @@ from sealane.models.stage_views import MANAGED_BY, MODEL_ANNOTATION
 from sealane.models.types import ModelSpec, Plan
 
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
+_RIGHT = re.compile(r'cannot \w+ resource "')
 _SHARING_OFF = "while gpu sharing is disabled"
 
 
@@ -144,7 +145,7 @@ def _refused(spec: ModelSpec, manifest: Mapping[str, Any], error: kube_errors.Fo
 
 def _is_right(message: str) -> bool:
     """RBAC's own wording: `User "x" cannot create resource "y"`."""
-    return "cannot " in message and " resource " in message
+    return _RIGHT.search(message) is not None
 
 
 async def _pod(client: Client, spec: ModelSpec, deployment: Mapping[str, Any]) -> tuple[str, ...]:
