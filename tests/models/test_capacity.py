@@ -105,6 +105,15 @@ def test_nodes_that_take_no_work_do_not_count() -> None:
     assert verdict(facts, Share(devices=1)) == "never: harbor-eu has no GPU that takes work."
 
 
+def test_a_part_is_never_given_where_cards_are_not_shared() -> None:
+    assert verdict(plain(), Share(fraction=0.5)) == (
+        "never: bench cannot give 0.5 of a card, only whole cards: it has no KAI scheduler."
+    )
+    assert verdict(kai(gpu_sharing=False), Share(memory_mib=4096)).endswith("only whole cards: its GPU sharing is off.")
+    assert verdict(kai(gpu_sharing=None), Share(fraction=0.5)).startswith("now:")
+    assert [place.starts for place in fit.places(CODER, [plain()], share=Share(fraction=0.5))] == ["never"]
+
+
 def test_on_cpu_free_memory_decides() -> None:
     assert verdict(plain(), Share(devices=0)).startswith("now: Starts now on desk, on CPU only")
     tight = plain(nodes=(node("desk", free=(), memory_free=1024**3),))

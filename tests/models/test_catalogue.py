@@ -126,3 +126,11 @@ def test_the_family_is_offered_smallest_first() -> None:
     sizes = [each.weights_bytes for each in catalogue.load().family(card("gemma3:12b"))]
     assert sizes == sorted(sizes)
     assert len(sizes) == 3
+
+
+def test_in_its_place_come_the_family_and_then_what_can_do_the_same() -> None:
+    wanted = card("qwen2.5-coder:7b")
+    offered = catalogue.load().instead_of(wanted)
+    assert [each.family for each in offered[:5]] == ["qwen2.5-coder"] * 5
+    assert all(set(wanted.capabilities) <= set(each.capabilities) for each in offered)
+    assert wanted.tag not in {each.tag for each in offered}

@@ -17,7 +17,7 @@ def found(wish: ModelSpec, facts: ClusterFacts, *, update: bool = False) -> list
     known = card(wish.model)
     done = wishes.complete(wish, known, facts)
     return list(
-        checks.cluster(done.spec, known, done.fit, facts, smaller=catalogue.load().family(known), update=update)
+        checks.cluster(done.spec, known, done.fit, facts, instead=catalogue.load().instead_of(known), update=update)
     )
 
 
@@ -75,6 +75,13 @@ def test_the_smaller_model_that_is_offered_fits() -> None:
     (problem,) = found(spec("qwen2.5-coder:32b", share=Share(fraction=0.25)), kai())
     smaller = ways(problem)["sealane"].removeprefix("sealane host ")
     assert found(spec(smaller, share=Share(fraction=0.25)), kai()) == []
+
+
+def test_where_the_family_has_none_another_that_can_do_the_same_is_offered() -> None:
+    (problem,) = found(spec("llama3.3:70b"), plain())
+    other = card(ways(problem)["sealane"].removeprefix("sealane host "))
+    assert set(card("llama3.3:70b").capabilities) <= set(other.capabilities)
+    assert found(spec(other.tag, cluster="bench"), plain()) == []
 
 
 def test_nothing_is_offered_that_does_not_fit() -> None:

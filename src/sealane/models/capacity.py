@@ -108,6 +108,10 @@ def would_start(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, 
     nodes = gpu_nodes(cluster)
     if not nodes:
         return Verdict(starts="never", sentence=f"{cluster.name} has no GPU that takes work.")
+    if not share.devices and not (cluster.kai and cluster.gpu_sharing is not False):
+        why = "its GPU sharing is off" if cluster.kai else "it has no KAI scheduler"
+        told = f"{cluster.name} cannot give {share_words(share)}, only whole cards: {why}."
+        return Verdict(starts="never", sentence=told)
     fitting = [node for node in nodes if holds(node, share=share, found=found)]
     if not fitting:
         need = text.binary_bytes(needed_bytes(found, cards=share.devices or 1))

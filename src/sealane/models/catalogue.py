@@ -110,6 +110,13 @@ class Catalogue:
         others = (other for other in self.cards if other.family == card.family and other.tag != card.tag)
         return tuple(sorted(others, key=lambda other: other.weights_bytes))
 
+    def instead_of(self, card: ModelCard) -> tuple[ModelCard, ...]:
+        """What could be hosted in its place, best first: its family, then all that can do the same; larger first."""
+        own = self.family(card)[::-1]
+        can = set(card.capabilities)
+        others = (other for other in self.cards if other.family != card.family and can <= set(other.capabilities))
+        return (*own, *sorted(others, key=lambda other: other.weights_bytes, reverse=True))
+
 
 @functools.cache
 def load() -> Catalogue:

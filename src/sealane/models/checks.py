@@ -43,9 +43,9 @@ def shape(spec: ModelSpec) -> Iterator[SealaneError]:
 
 
 def cluster(
-    spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, *, smaller: Sequence[ModelCard], update: bool
+    spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, *, instead: Sequence[ModelCard], update: bool
 ) -> Iterator[SealaneError]:
-    """What the cluster's facts forbid. `smaller` are models of the family to offer; `update` allows our own name."""
+    """What the cluster's facts forbid. `instead` are models to offer, best first; `update` allows our own name."""
     yield from _namespace(spec, facts)
     yield from _name(spec, facts, update=update)
     sharing = _sharing(spec, facts)
@@ -53,7 +53,7 @@ def cluster(
         yield sharing
         return
     if spec.share.on_gpu:
-        yield from _gpu(spec, card, found, facts, smaller=smaller)
+        yield from _gpu(spec, card, found, facts, instead=instead)
     if facts.kai:
         yield from _queue(spec, found, facts)
 
@@ -112,7 +112,7 @@ def _sharing(spec: ModelSpec, facts: ClusterFacts) -> SealaneError | None:
 
 
 def _gpu(
-    spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, *, smaller: Sequence[ModelCard]
+    spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, *, instead: Sequence[ModelCard]
 ) -> Iterator[SealaneError]:
     nodes = capacity.gpu_nodes(facts)
     if not nodes:
@@ -124,7 +124,7 @@ def _gpu(
         )
         return
     if not any(capacity.holds(node, share=spec.share, found=found) for node in nodes):
-        yield fits_nowhere(spec, card, found, nodes, cluster_name=facts.name, smaller=smaller)
+        yield fits_nowhere(spec, card, found, nodes, cluster_name=facts.name, instead=instead)
 
 
 def fits_nowhere(
@@ -134,7 +134,7 @@ def fits_nowhere(
     nodes: Sequence[Node],
     *,
     cluster_name: str,
-    smaller: Sequence[ModelCard],
+    instead: Sequence[ModelCard],
 ) -> errors.FitsNowhere:
     """How much is missing, and what would fit: a larger share, a shorter context, a smaller model."""
     count = spec.share.devices or 1
@@ -158,7 +158,7 @@ def fits_nowhere(
             Evidence(label="missing", value=missing, unit="bytes"),
             Evidence(label="largest card", value=largest_card, unit="bytes"),
         ),
-        next_steps=(*_larger(need, nodes), *_ways(spec, card, most=room), *_smaller(spec, smaller, most=room)),
+        next_steps=(*_larger(need, nodes), *_ways(spec, card, most=room), *_smaller(spec, instead, most=room)),
     )
 
 
@@ -197,14 +197,13 @@ def _ways(spec: ModelSpec, card: ModelCard, *, most: int) -> Iterator[NextStep]:
 
 
 def _smaller(spec: ModelSpec, cards: Sequence[ModelCard], *, most: int) -> Iterator[NextStep]:
-    fitting = [
-        other
-        for other in cards
-        if memory.needed_bytes(memory.fit(other, context=min(spec.context, other.context_max or spec.context))) <= most
-    ]
-    for other in sorted(fitting, key=lambda card: card.weights_bytes, reverse=True)[:1]:
-        size = text.decimal_bytes(other.weights_bytes)
-        yield NextStep(title=f"Host {other.tag} instead ({size})", command=f"sealane host {other.tag}")
+    """The first of the offered models that fits; the offer is sorted, best first."""
+    for other in cards:
+        context = min(spec.context, other.context_max or spec.context)
+        if memory.needed_bytes(memory.fit(other, context=context, parallel=max(spec.parallel, 1))) <= most:
+            size = text.decimal_bytes(other.weights_bytes)
+            yield NextStep(title=f"Host {other.tag} instead ({size})", command=f"sealane host {other.tag}")
+            return
 
 
 def _queue(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> Iterator[SealaneError]:

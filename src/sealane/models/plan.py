@@ -28,14 +28,14 @@ def plan(
     card: ModelCard,
     facts: ClusterFacts,
     *,
-    smaller: Sequence[ModelCard] | None = None,
+    instead: Sequence[ModelCard] | None = None,
     update: bool = False,
 ) -> Plan:
     """What hosting `card` as `spec` in the cluster would create, need and wait for.
 
-    `smaller` are models to offer when this one fits nowhere (the catalogue's family by default); `update` says that
-    objects of ours under the same name are meant to be changed. With refusals nothing may be applied; where the wish is
-    not even well formed, there are no manifests.
+    `instead` are models to offer, best first, when this one fits nowhere (by default the catalogue's); `update` says
+    that objects of ours under the same name are meant to be changed. With refusals nothing may be applied; where the
+    wish is not even well formed, there are no manifests.
     """
     wish = wishes.complete(spec, card, facts)
     filled, found = wish.spec, wish.fit
@@ -43,9 +43,9 @@ def plan(
     placement = capacity.place(found, facts, share=filled.share, queue=filled.queue, copies=max(filled.copies, 1))
     if malformed:
         return Plan(spec=filled, card=card, fit=found, placement=placement, manifests=(), refusals=malformed)
-    others = catalogue.load().family(card) if smaller is None else smaller
+    others = catalogue.load().instead_of(card) if instead is None else instead
     refusals: tuple[SealaneError, ...] = tuple(
-        checks.cluster(filled, card, found, facts, smaller=others, update=update)
+        checks.cluster(filled, card, found, facts, instead=others, update=update)
     )
     sizing = _sizing(filled, card, found, facts)
     return Plan(
@@ -114,12 +114,12 @@ def _card_floor(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> int:
 
 def _warnings(spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, sizing: workload.Sizing) -> list[str]:
     told: list[str] = []
-    if spec.share.fraction is not None or spec.share.memory_mib is not None:
+    if facts.kai and (spec.share.fraction is not None or spec.share.memory_mib is not None):
         told.append(
             "A part of a card is bookkeeping, not isolation: nothing stops a neighbour on the card from using more. "
             "One context and one loaded model keep this one to its part."
         )
-        if facts.kai and facts.gpu_sharing is None:
+        if facts.gpu_sharing is None:
             told.append(f"It is not known whether GPU sharing is on in {facts.name}; if it is off, the pod is refused.")
     if not spec.share.on_gpu:
         told.append(f"{card.tag} runs on CPU only: expect a few tokens a second at best.")
