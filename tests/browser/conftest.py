@@ -1,19 +1,25 @@
-"""Chromium against the console: over fakes here, or over a real `sealane up` when SEALANE_CONSOLE_URL names one.
+"""Chromium against the console: over fakes, and the journeys over a real `sealane up` too.
 
-`SEALANE_CONSOLE_URL` is the address without its token, `SEALANE_CONSOLE_TOKEN` the token. Without Chromium every test
-here is skipped with a line that says so; SEALANE_REQUIRE_BROWSER=1 turns that into a failure.
+The journeys start an `up` on its sandbox, or use a running one (a rig's, for one): `SEALANE_CONSOLE_URL` is its address
+without the token, `SEALANE_CONSOLE_TOKEN` the token. Without Chromium every test here is skipped with a line that says
+so; SEALANE_REQUIRE_BROWSER=1 turns that into a failure.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -64,12 +70,36 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def console() -> Iterator[Console]:
-    """A console of its own for each test, so that none sees another's changes."""
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A real `sealane up` on its sandbox: the one that SEALANE_CONSOLE_URL names, else one of its own."""
     url = os.environ.get("SEALANE_CONSOLE_URL")
     if url:
         yield Console(url.rstrip("/"), os.environ["SEALANE_CONSOLE_TOKEN"])
+        return
+    folder = tmp_path_factory.mktemp("up")
+    command = [str(Path(sys.executable).with_name("sealane")), "up", "--json", "--no-browser", "--port", "0"]
+    command += ["--gateway-port", "0", "--clusters", "sandbox", "--data-dir", str(folder)]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as up,
+    ):
+        try:
+            assert up.stdout
+            line = up.stdout.readline()
+            assert line, (folder / "log").read_text()
+            link = urlsplit(json.loads(line)["console"])
+            yield Console(f"{link.scheme}://{link.netloc}", parse_qs(link.query)["token"][0])
+        finally:
+            up.send_signal(signal.SIGTERM)
+            up.wait(10)
+
+
+@pytest.fixture
+def console(request: pytest.FixtureRequest) -> Iterator[Console]:
+    """A console over fakes of its own for each test; over the sandbox where a test is marked so by its parameter."""
+    if getattr(request, "param", "fakes") == "sandbox":
+        yield request.getfixturevalue("sandbox")
         return
     services = fakes.build(clock=SYSTEM)
     config = uvicorn.Config(build(services), log_level="error", timeout_graceful_shutdown=1)
