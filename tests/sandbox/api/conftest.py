@@ -202,6 +202,11 @@ class Process:
         assert (done.returncode != 0) is fails, said
         return said
 
+    def start_kubectl(self, *arguments: str) -> subprocess.Popen[str]:
+        """A kubectl that goes on running; end it yourself."""
+        environment = os.environ | {"KUBECONFIG": self.kubeconfig, "HOME": str(self.folder)}
+        return subprocess.Popen([kubectl_path(), *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+
     def stop(self) -> int:
         """Ask it to end, and wait."""
         self.process.send_signal(signal.SIGTERM)

@@ -103,7 +103,7 @@ class ApiServer:
             )
         if is_faults:
             self._allow(request.user, Ask(verb=request.method.lower(), path=path))
-            return await self.faults.control(request, path.removeprefix(FAULTS_PATH).strip("/") or self.name)
+            return await self.faults.control(request, path.removeprefix(FAULTS_PATH).strip("/"))
         if path == "/" or any(path == head or path.startswith(head + "/") for head in _DISCOVERY):
             found = self._discover(path, request)
             if found is not None:

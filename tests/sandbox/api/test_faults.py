@@ -1,0 +1,76 @@
+"""Faults are switched on and off over HTTP, by who may do everything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+FAULTS = "/sealane-sandbox/faults"
+PODS = "/api/v1/pods"
+
+
+async def test_too_many_requests_are_refused_so_often_as_asked(api: Any) -> None:
+    await api.call("POST", FAULTS, {"too_many_requests": 2, "retry_after": 3})
+    answers = [await api.call("GET", PODS) for _ in range(3)]
+    assert [answer.status for answer in answers] == [429, 429, 200]
+    assert answers[0].headers["retry-after"] == "3"
+    assert answers[0].json["details"] == {"retryAfterSeconds": 3}
+
+
+async def test_a_fault_may_be_narrowed_to_some_paths(api: Any) -> None:
+    await api.call("POST", FAULTS, {"too_many_requests": 9, "match": "/nodes"})
+    assert (await api.call("GET", PODS)).status == 200
+    assert (await api.call("GET", "/api/v1/nodes")).status == 429
+
+
+async def test_latency_delays_the_answer(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    await api.call("POST", FAULTS, {"latency": 1.5})
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    assert (await api.call("GET", PODS)).status == 200
+    assert waited == [1.5]
+
+
+async def test_settings_are_shown_and_set_back(api: Any) -> None:
+    await api.call("POST", FAULTS, {"too_many_requests": 1})
+    shown = (await api.call("GET", FAULTS)).json
+    assert shown == {"latency": 0.0, "too_many_requests": 1, "retry_after": 1, "match": ""}
+    await api.call("POST", FAULTS, {"too_many_requests": 0})
+    assert (await api.call("GET", PODS)).status == 200
+
+
+async def test_compaction_expires_old_versions(api: Any) -> None:
+    await api.call("POST", FAULTS, {"compact": True})
+    async with api.watch(f"{PODS}?watch=1&resourceVersion=1") as following:
+        assert (await following())["object"]["code"] == 410
+
+
+async def test_a_cut_ends_watches_that_are_open_and_no_later_ones(api: Any) -> None:
+    async with api.watch("/api/v1/namespaces?watch=1") as following:
+        for _ in range(2):
+            assert (await following())["type"] == "ADDED"
+        await api.call("POST", FAULTS, {"cut": True})
+        assert await following() is None
+    async with api.watch("/api/v1/namespaces?watch=1") as following:
+        assert (await following())["type"] == "ADDED"
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"latenzy": 1}', b'{"latency": "long"}', b"[]"])
+async def test_faults_that_are_not_understood_are_refused_and_change_nothing(api: Any, body: bytes) -> None:
+    answer = await api.call("POST", FAULTS, body)
+    assert answer.status == 400
+    assert "not understood" in answer.json["message"]
+    assert (await api.call("GET", FAULTS)).json["latency"] == 0.0
+
+
+async def test_others_may_not_touch_them(api: Any) -> None:
+    assert (await api.call("GET", FAULTS, user="dana")).status == 403
+    assert (await api.call("POST", FAULTS, {"latency": 9}, user="")).status == 403
+    assert (await api.call("DELETE", FAULTS)).status == 405
+    assert (await api.call("GET", f"{FAULTS}/nowhere")).status == 404
