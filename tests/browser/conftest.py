@@ -7,24 +7,20 @@ so; SEALANE_REQUIRE_BROWSER=1 turns that into a failure.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from product import product
 
 from sealane.console.app import build
 from sealane.lib.clock import SYSTEM
@@ -77,22 +73,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     if url:
         yield Console(url.rstrip("/"), os.environ["SEALANE_CONSOLE_TOKEN"])
         return
-    folder = tmp_path_factory.mktemp("up")
-    command = [str(Path(sys.executable).with_name("sealane")), "up", "--json", "--no-browser", "--port", "0"]
-    command += ["--gateway-port", "0", "--clusters", "sandbox", "--data-dir", str(folder)]
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as up,
-    ):
-        try:
-            assert up.stdout
-            line = up.stdout.readline()
-            assert line, (folder / "log").read_text()
-            link = urlsplit(json.loads(line)["console"])
-            yield Console(f"{link.scheme}://{link.netloc}", parse_qs(link.query)["token"][0])
-        finally:
-            up.send_signal(signal.SIGTERM)
-            up.wait(10)
+    with product(tmp_path_factory.mktemp("up")) as up:
+        yield Console(up.console, up.token)
 
 
 @pytest.fixture

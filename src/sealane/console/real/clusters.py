@@ -76,7 +76,9 @@ def _readable(cluster: Cluster) -> bool:
     """Whether every kind that facts are made of has been read, or is known to be out of reach."""
     if not cluster.state.answers and cluster.state.state != "reconnecting":
         return False
-    return all(cluster.freshness(kind).state != "loading" for kind in inventory.KINDS)
+    # A kind is watched from the first time that it is asked for, so all of them are asked for, not the first alone.
+    states = [cluster.freshness(kind).state for kind in inventory.KINDS]
+    return "loading" not in states
 
 
 def _hopeful(cluster: Cluster) -> bool:
