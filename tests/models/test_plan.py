@@ -7,7 +7,7 @@ from typing import Any
 
 import pod_security
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model_samples import card, kai, node, plain, queue, spec
 
@@ -403,6 +403,10 @@ NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 @settings(max_examples=300, deadline=None)
+@example(wish=spec(share=Share(fraction=2e-309)), facts=kai(), tag="qwen2.5-coder:0.5b")
+@example(
+    wish=spec(share=Share(fraction=2e-309), copies=0), facts=kai(nodes=(node("a", memory_mib=None),)), tag="phi4:14b"
+)
 @given(wish=SPECS, facts=FACTS, tag=st.sampled_from([each.tag for each in catalogue.load().cards]))
 def test_no_plan_ever_breaks_a_rule(wish: ModelSpec, facts: ClusterFacts, tag: str) -> None:
     found = plan(wish, card(tag), facts)

@@ -32,7 +32,9 @@ def test_a_share_is_read(text: str, share: Share) -> None:
     assert shares.parse(text) == share
 
 
-@pytest.mark.parametrize("text", ["1.5", "-1", "half", "nan", "inf", "0GiB", "8GB!", "1e999", "0.0.1"])
+@pytest.mark.parametrize(
+    "text", ["1.5", "-1", "half", "nan", "inf", "0GiB", "0.001", "1e-300", "8GB!", "1e999", "0.0.1"]
+)
 def test_what_makes_no_sense_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadShare, match="is not a share") as caught:
         shares.parse(text)

@@ -96,7 +96,7 @@ def free_slots(node: Node, *, share: Share) -> int:
     if share.devices:
         return sum(card.free >= 1 - _EPSILON for card in node.cards) // share.devices
     part = shares.devices(share, card_mib=node.memory_mib)
-    if part <= 0:
+    if part < shares.LEAST:
         return 0
     return sum(math.floor(card.free / part + _EPSILON) for card in node.cards)
 

@@ -17,6 +17,9 @@ from sealane.models.types import Share
 STEP = 0.05
 """Recommended parts are multiples of this: fine enough for small models, coarse enough to add up."""
 
+LEAST = 0.01
+"""The smallest part: KAI counts shares in hundredths of a card."""
+
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*(Mi|MiB|Gi|GiB)\Z", re.IGNORECASE)
 
 
@@ -47,7 +50,7 @@ def problem(share: Share) -> BadShare | FractionAndWhole | None:
             "A copy can have whole cards or a part of one card, not both: KAI refuses a pod that asks for both.",
             next_steps=(NextStep(title="Choose either whole cards, a part, or memory", command="--gpu 0.5"),),
         )
-    if share.fraction is not None and not 0 < share.fraction < 1:
+    if share.fraction is not None and not LEAST <= share.fraction < 1:
         return _bad(f"{share.fraction:g}")
     if share.memory_mib is not None and share.memory_mib <= 0:
         return _bad(share.text)

@@ -21,7 +21,7 @@ StageName = Literal["Submitted", "Waiting", "Scheduled", "Image", "Pulling", "Lo
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a GPU one copy gets. At most one field is set; none set means "not said": the plan recommends one.
 
-    `devices` is a whole number of cards, 0 for CPU only; `fraction` is 0 < f < 1 of one card; `memory_mib` is MiB of
+    `devices` is a whole number of cards, 0 for CPU only; `fraction` is 0.01 ≤ f < 1 of one card; `memory_mib` is MiB of
     one card.
     """
 
