@@ -87,6 +87,16 @@ async def test_going_back_reuses_the_old_replica_set_under_a_new_revision(sim: A
     assert current["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
 
 
+def test_a_template_that_lost_its_empty_fields_is_still_the_same() -> None:
+    def template(**env: str) -> Obj:
+        return {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "env": [env]}]}}
+
+    replica_set = {"spec": {"template": template(name="E", value="")}}
+    replica_set["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = "x"
+    assert subject._same_template(replica_set, {"spec": {"template": template(name="E")}})
+    assert not subject._same_template(replica_set, {"spec": {"template": template(name="E", value="1")}})
+
+
 async def test_recreate_ends_all_old_pods_before_it_starts_new_ones(sim: Any, a_deployment: Make) -> None:
     sim.cluster.create("deployments", a_deployment("web", replicas=2, strategy={"type": "Recreate"}))
     await available(sim, "web", 2)

@@ -11,6 +11,7 @@ import copy
 import datetime
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.ports import Obj
@@ -86,7 +87,7 @@ class DeploymentController(Controller):
     def _create(self, deployment: Obj, revision: int) -> Obj:
         spec, meta = deployment["spec"], deployment["metadata"]
         template = copy.deepcopy(spec["template"])
-        digest = objects.template_hash(spec["template"])
+        digest = objects.template_hash(_without_empty(spec["template"]))
         template.setdefault("metadata", {}).setdefault("labels", {})["pod-template-hash"] = digest
         selector = copy.deepcopy(spec["selector"])
         selector.setdefault("matchLabels", {})["pod-template-hash"] = digest
@@ -287,14 +288,19 @@ def _complete(obj: Obj, every: list[Obj], current: Obj | None) -> bool:
 
 
 def _same_template(replica_set: Obj, deployment: Obj) -> bool:
-    template = copy.deepcopy(replica_set["spec"]["template"])
-    (template.get("metadata") or {}).get("labels", {}).pop("pod-template-hash", None)
-    wanted = copy.deepcopy(deployment["spec"]["template"])
-    for item in (template, wanted):
-        meta = {name: value for name, value in (item.get("metadata") or {}).items() if value}
-        meta.pop("creationTimestamp", None)
-        item["metadata"] = meta
-    return bool(template == wanted)
+    template = _without_empty(replica_set["spec"]["template"])
+    template.get("metadata", {}).get("labels", {}).pop("pod-template-hash", None)
+    return bool(_without_empty(template) == _without_empty(deployment["spec"]["template"]))
+
+
+def _without_empty(value: Any) -> Any:
+    """Without what Go leaves out when it is empty: clients drop it when they send a template back."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ("", None, {}, [])}
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return value
 
 
 def _revision(replica_set: Obj) -> int:
