@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -65,18 +66,17 @@ def _run(command: Sequence[str]) -> int:
         print("rig: run needs a command: python -m rig run -- COMMAND", file=sys.stderr)
         return 2
     process = subprocess.Popen(argv)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: process.send_signal(received))
-    return process.wait()
+    # A terminal's Ctrl-C goes to the command as well as to us; passing it on too would interrupt its clean-up.
+    with _signals(lambda received: process.send_signal(received) if received == signal.SIGTERM else None):
+        return process.wait()
 
 
 def _up(options: argparse.Namespace) -> int:
     stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: stop.append(received))
     began = time.monotonic()
     rig = Rig(clusters=options.clusters, without_kai=options.without_kai)
-    try:
+    with _signals(stop.append), contextlib.ExitStack() as stack:
+        stack.callback(rig.stop)
         rig.start()
         _introduce(rig, seconds=time.monotonic() - began)
         end = None if options.seconds is None else time.monotonic() + options.seconds
@@ -84,9 +84,19 @@ def _up(options: argparse.Namespace) -> int:
             for cluster in rig.clusters:
                 cluster.plane.processes.require_alive()
             time.sleep(0.2)
-    finally:
-        rig.stop()
     return 0
+
+
+@contextlib.contextmanager
+def _signals(hear: Callable[[int], None]) -> Iterator[None]:
+    """Hear SIGTERM and SIGINT instead of dying of them; things are as before afterwards."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda received, _frame: hear(received)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _introduce(rig: Rig, *, seconds: float) -> None:
