@@ -66,7 +66,7 @@ def queue(name: str, *, quota: float | None, limit: float | None, held: float = 
 def planned(**wish: Any) -> Plan:
     given = {"model": TAG, "cluster": "harbor-eu", "namespace": "team-a", "name": "qwen", "queue": "vision"}
     spec = ModelSpec(**{**given, "share": Share(devices=1), **wish})
-    return plan(spec, catalogue.load().find(TAG), facts(), smaller=())
+    return plan(spec, catalogue.load().find(TAG), facts())
 
 
 @contextlib.asynccontextmanager

@@ -97,7 +97,7 @@ async def planned(fleet: Fleet, cluster: Cluster, tag: str = "tiny-chat:latest",
         "context": 1024,
         **wish,
     }
-    return make_plan(ModelSpec(**given), card(tag), facts, smaller=())
+    return make_plan(ModelSpec(**given), card(tag), facts)
 
 
 async def until(wanted: Callable[[], object], *, limit: float = LIMIT) -> None:
