@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from sealane.sandbox.listener import PortTaken
@@ -55,11 +56,15 @@ async def _run(settings: Settings, *, parent: int) -> None:
     sandbox = Sandbox(settings)
     await sandbox.start()
     with _watched(parent, stop):
-        sys.stdout.write(sandbox.ready_line() + "\n")
-        sys.stdout.flush()
         work = asyncio.create_task(sandbox.run(), name="sandbox")
         ending = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
+        settled = asyncio.create_task(sandbox.settled(), name="settled")
+        await asyncio.wait({work, ending, settled}, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        if not work.done() and not stop.is_set():
+            sys.stdout.write(sandbox.ready_line() + "\n")
+            sys.stdout.flush()
+            await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
         failed = work.done() and not stop.is_set()
         ending.cancel()
         work.cancel()
@@ -72,7 +77,7 @@ async def _run(settings: Settings, *, parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _watched(parent: int, stop: asyncio.Event):  # type: ignore[no-untyped-def]
+def _watched(parent: int, stop: asyncio.Event) -> Iterator[None]:
     """Set `stop` when the process `parent` (0: none) ends."""
     if not parent:
         yield

@@ -13,7 +13,7 @@ import fcntl
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CLUSTERS: Final = ("harbor-eu", "atlas-us", "bench")
 WITH_KAI: Final = ("harbor-eu", "atlas-us")
+_SETTLE_SECONDS: Final = 4.0
 _NAMESPACES: Final = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -95,6 +96,13 @@ class Sandbox:
         """Close the ports and write the snapshots."""
         await asyncio.gather(*(listener.stop() for listener in self.listeners.values()))
         self._keeper.save()
+
+    async def settled(self) -> None:
+        """Return once the world's seeds have come up while `run` works, or after some seconds in any case."""
+        if self.world is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_SECONDS):
+                    await self.world.ready()
 
     def ready_line(self) -> str:
         """What is printed once all is up."""
@@ -173,7 +181,7 @@ class Nothing:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path) -> Any:
+def only_one(folder: Path) -> Iterator[None]:
     """Hold the folder against a second sandbox. Raises FolderInUse."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w", encoding="ascii") as file:

@@ -7,6 +7,14 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealane.sandbox.api import reading
+from sealane.sandbox.api.kinds import NODES
+from sealane.sandbox.api.routes import Target
+from sealane.sandbox.api.store import Store
+from sealane.sandbox.api.wire import Request
 
 PODS = "/api/v1/namespaces/team/pods"
 TABLE = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
@@ -203,3 +211,53 @@ async def test_events_are_shown_in_both_groups(api: Any) -> None:
     assert newer["apiVersion"] == "events.k8s.io/v1"
     assert newer["note"] == "hello"
     assert newer["regarding"]["name"] == "a"
+
+
+async def test_names_and_labels_alone_can_be_asked_for(api: Any) -> None:
+    await api.call("POST", PODS, pod("a", app="x"))
+    accept = {"accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+    listed = (await api.call("GET", PODS, headers=accept)).json
+    assert listed["kind"] == "PartialObjectMetadataList"
+    assert listed["items"][0]["metadata"]["labels"] == {"app": "x"}
+    assert "spec" not in listed["items"][0]
+    one = {"accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+    assert set((await api.call("GET", f"{PODS}/a", headers=one)).json) == {"kind", "apiVersion", "metadata"}
+    async with api.watch(f"{PODS}?watch=1", headers=one) as following:
+        assert (await following())["object"]["kind"] == "PartialObjectMetadata"
+
+
+async def test_a_version_that_was_never_reached_is_too_large(api: Any) -> None:
+    answer = await api.call("GET", f"{PODS}?resourceVersion=999999")
+    assert (answer.status, answer.json["reason"]) == (504, "Timeout")
+    assert answer.json["message"].startswith("Too large resource version: 999999, current: ")
+
+
+async def test_an_encoding_that_is_not_written_here_is_not_acceptable(api: Any) -> None:
+    answer = await api.call("GET", PODS, headers={"accept": "application/vnd.kubernetes.protobuf"})
+    assert (answer.status, answer.json["reason"]) == (406, "NotAcceptable")
+    both = {"accept": "application/vnd.kubernetes.protobuf,application/json"}
+    assert (await api.call("GET", PODS, headers=both)).status == 200
+
+
+@given(limit=st.integers(1, 7), count=st.integers(0, 6), changes=st.integers(0, 3))
+async def test_pages_of_any_size_make_the_whole_list_of_one_moment(limit: int, count: int, changes: int) -> None:
+    store = Store()
+    for number in range(count):
+        store.create(NODES, {"metadata": {"name": f"n{number}"}}, manager="t")
+    target, seen, token = Target(NODES), [], ""
+    while True:
+        query = f"limit={limit}&continue={token}".encode()
+        request = Request({"method": "GET", "path": "/", "headers": [], "query_string": query}, nothing)
+        listed = json.loads(reading.page(store, target, request).body)
+        seen += [item["metadata"]["name"] for item in listed["items"]]
+        token = listed["metadata"].get("continue", "")
+        if not token:
+            break
+        for number in range(changes):
+            store.create(NODES, {"metadata": {"generateName": f"later{number}-"}}, manager="t")
+    assert seen == [f"n{number}" for number in range(count)]
+
+
+async def nothing() -> Any:
+    """No body."""
+    return {"type": "http.request", "body": b""}

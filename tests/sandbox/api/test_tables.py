@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sealane.sandbox.api import printers, printers_pods, tables
+from sealane.sandbox.api import cells, printers, printers_pods, tables
 from sealane.sandbox.api.kinds import BUILT_IN
 
 NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
@@ -36,12 +36,12 @@ NOW = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
     ],
 )
 def test_durations_read_as_in_kubectl(seconds: int, text: str) -> None:
-    assert printers.duration(seconds) == text
+    assert cells.duration(seconds) == text
 
 
 def test_no_time_is_unknown() -> None:
-    assert printers.age(None, NOW) == "<unknown>"
-    assert printers.age("2026-06-01T11:59:30Z", NOW) == "30s"
+    assert cells.age(None, NOW) == "<unknown>"
+    assert cells.age("2026-06-01T11:59:30Z", NOW) == "30s"
 
 
 def container(name: str, **state: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def test_custom_columns_follow_simple_json_paths(path: str, value: Any) -> None:
 
 def test_every_printer_gives_one_cell_a_column_even_for_an_empty_object() -> None:
     keys = {kind.key for kind in BUILT_IN}
-    for key, (columns, cells) in printers.PRINTERS.items():
+    for key, (columns, fill) in printers.PRINTERS.items():
         assert key in keys
         obj = {"metadata": {"name": "x"}, "spec": {}, "provisioner": "p"}
-        assert len(cells(obj, NOW)) == len(columns), key
+        assert len(fill(obj, NOW)) == len(columns), key

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from sealane.sandbox.api import admission
+
 DEPLOYMENTS = "/apis/apps/v1/namespaces/team/deployments"
 CONFIGMAPS = "/api/v1/namespaces/team/configmaps"
 MERGE = "application/merge-patch+json"
@@ -317,6 +319,8 @@ async def test_a_crd_is_served_at_once_and_takes_its_objects_along(api: Any) -> 
     made = await api.call("POST", path, {"metadata": {"name": "w"}, "spec": {"size": 2, "other": 1}})
     assert (made.status, made.json["spec"]) == (201, {"size": 2})
     assert (await api.call("GET", path)).json["items"][0]["kind"] == "Widget"
+    blind = await api.call("PUT", f"{path}/w", {"spec": {"size": 3}})
+    assert "metadata.resourceVersion: Invalid value: 0: must be specified for an update" in blind.json["message"]
     for wrong, said in (
         ({}, "spec.size: Required value"),
         ({"size": 0}, "should be greater than or equal to 1"),
@@ -352,3 +356,72 @@ async def test_binding_and_evicting_a_pod(api: Any) -> None:
     await api.call("DELETE", "/apis/policy/v1/namespaces/team/poddisruptionbudgets/b")
     assert (await api.call("POST", f"{path}/p/eviction", {})).status == 201
     assert (await api.call("GET", f"{path}/p")).json["metadata"]["deletionTimestamp"]
+
+
+async def test_the_namespaces_of_the_system_may_not_be_deleted(api: Any) -> None:
+    answer = await api.call("DELETE", "/api/v1/namespaces/default")
+    assert answer.status == 403
+    assert answer.json["message"] == 'namespaces "default" is forbidden: this namespace may not be deleted'
+
+
+async def test_a_propagation_that_does_not_exist_is_invalid(api: Any) -> None:
+    await api.call("POST", CONFIGMAPS, config())
+    assert (await api.call("DELETE", f"{CONFIGMAPS}/c?propagationPolicy=Sideways")).status == 422
+
+
+async def test_what_admission_denies_is_forbidden(api: Any) -> None:
+    class AdmissionDenied(Exception):
+        code = 403
+
+    class World:
+        def admit(self, _cluster: str, verb: str, plural: str, _obj: Any) -> Any:
+            raise AdmissionDenied(f"admission webhook denied the request: {verb} {plural}")
+
+    api.app._writer._admit = admission.of(World(), "bench")
+    answer = await api.call("POST", f"{CONFIGMAPS}?dryRun=All", config())
+    assert answer.status == 403
+    assert answer.json["message"] == "admission webhook denied the request: CREATE configmaps"
+
+
+async def test_a_jobs_pods_get_its_labels_and_a_statefulset_its_strategy(api: Any) -> None:
+    template = {"spec": {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}}
+    job = (
+        await api.call(
+            "POST", "/apis/batch/v1/namespaces/team/jobs", {"metadata": {"name": "j"}, "spec": {"template": template}}
+        )
+    ).json
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels["batch.kubernetes.io/job-name"] == "j"
+    assert job["spec"]["selector"]["matchLabels"] == {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    assert (job["spec"]["completions"], job["spec"]["backoffLimit"]) == (1, 6)
+    body = deployment("db") | {"kind": "StatefulSet"}
+    made = (await api.call("POST", "/apis/apps/v1/namespaces/team/statefulsets", body)).json
+    assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "quality"),
+    [
+        ({}, "BestEffort"),
+        ({"requests": {"cpu": "1"}}, "Burstable"),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}}, "Guaranteed"),
+        ({"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "1"}}, "Burstable"),
+        ({"limits": {"nvidia.com/gpu": "1"}}, "BestEffort"),
+    ],
+)
+async def test_a_pods_quality_of_service(api: Any, resources: dict[str, Any], quality: str) -> None:
+    spec = {"containers": [{"name": "c", "image": "nginx", "resources": resources}]}
+    made = (await api.call("POST", "/api/v1/namespaces/team/pods", {"metadata": {"name": "p"}, "spec": spec})).json
+    assert (made["status"]["qosClass"], made["status"]["phase"]) == (quality, "Pending")
+    assert made["spec"]["containers"][0]["imagePullPolicy"] == "Always"
+
+
+async def test_a_claim_without_a_class_gets_the_default_one(api: Any) -> None:
+    note = {"storageclass.kubernetes.io/is-default-class": "true"}
+    body = {"metadata": {"name": "fast", "annotations": note}, "provisioner": "x"}
+    await api.call("POST", "/apis/storage.k8s.io/v1/storageclasses", body)
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10240Mi"}}}
+    path = "/api/v1/namespaces/team/persistentvolumeclaims"
+    made = (await api.call("POST", path, {"metadata": {"name": "c"}, "spec": spec})).json
+    assert (made["spec"]["storageClassName"], made["status"]["phase"]) == ("fast", "Pending")
+    assert made["spec"]["resources"]["requests"]["storage"] == "10Gi"

@@ -138,6 +138,8 @@ class ApiServer:
         return found
 
     async def _resource(self, target: Target, request: Request) -> Answer:
+        if target.subresource != "proxy":
+            request.check_accept()
         watch = request.flag("watch") and not target.name
         verb = target.verb(request.method, watch=watch)
         self._allow(

@@ -118,6 +118,13 @@ def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
+def too_large_version(asked: int, now: int) -> StatusError:
+    """504 for a resourceVersion that the server has not reached."""
+    message = f"Too large resource version: {asked}, current: {now}"
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    return StatusError(504, "Timeout", message, details={"causes": causes}, retry_after=1)
+
+
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> StatusError:
     """422 with all causes, the message in the server's style (one cause inline, several in brackets)."""
     parts = [f"{cause.field}: {cause.message}" for cause in causes]

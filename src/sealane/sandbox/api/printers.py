@@ -1,7 +1,6 @@
-"""Columns and cells of the built-in kinds, as `kubectl get` shows them.
+"""Columns of the built-in kinds, as `kubectl get` shows them, and which function fills them.
 
-Column names, their order and what stands in a cell follow the server's own printers; columns of priority 1 appear only
-with `-o wide`.
+Names and order follow the server's own printers; columns of priority 1 appear only with `-o wide`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sealane.kube import selectors
-from sealane.sandbox.api import kinds, printers_pods
+from sealane.sandbox.api import cells, kinds
 from sealane.sandbox.api.values import Obj
-
-NONE: Final = "<none>"
-UNSET: Final = "<unset>"
-UNKNOWN: Final = "<unknown>"
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -46,50 +40,6 @@ AGE: Final = Column("Age", about="Time since it was created.")
 Cells = Callable[[Obj, datetime.datetime], Sequence[Any]]
 
 
-def age(text: str | None, now: datetime.datetime) -> str:
-    """`3m12s` since a timestamp, in kubectl's spelling; `<unknown>` for none."""
-    if not text:
-        return UNKNOWN
-    then = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return duration(int((now - then).total_seconds()))
-
-
-def duration(seconds: int) -> str:
-    """A span in at most two units, as kubectl's HumanDuration writes it."""
-    if seconds < -1:
-        return "<invalid>"
-    if seconds < 60 * 2:
-        return f"{max(0, seconds)}s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 10:
-        return _pair(minutes, "m", seconds % 60, "s")
-    if minutes < 60 * 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return _pair(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return _pair(days, "d", hours % 24, "h")
-    if days < 365 * 2:
-        return f"{days}d"
-    if days < 365 * 8:
-        return _pair(days // 365, "y", days % 365, "d")
-    return f"{days // 365}y"
-
-
-def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
-
-
-def _name(obj: Obj) -> str:
-    return str(obj["metadata"]["name"])
-
-
-def _age(obj: Obj, now: datetime.datetime) -> str:
-    return age(obj["metadata"].get("creationTimestamp"), now)
-
-
 def _columns(text: str) -> list[Column]:
     """`Name,Ready,Age,Images:wide` → columns."""
     made = []
@@ -100,326 +50,64 @@ def _columns(text: str) -> list[Column]:
     return made
 
 
-def _images(spec: Obj) -> tuple[str, str]:
-    containers = spec.get("template", {}).get("spec", {}).get("containers") or ()
-    return (
-        ",".join(str(item.get("name", "")) for item in containers),
-        ",".join(str(item.get("image", "")) for item in containers),
-    )
-
-
-def _selector(spec: Obj) -> str:
-    return str(selectors.of_object(spec.get("selector"))) or NONE
-
-
-def _plain(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), _age(obj, now)]
-
-
-def _created_at(obj: Obj, _now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), obj["metadata"].get("creationTimestamp", "")]
-
-
-def _deployment(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}"
-    counts = [status.get("updatedReplicas", 0), status.get("availableReplicas", 0)]
-    return [_name(obj), ready, *counts, _age(obj, now), *_images(spec), _selector(spec)]
-
-
-def _replicaset(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    counts = [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0)]
-    return [_name(obj), *counts, _age(obj, now), *_images(spec), _selector(spec)]
-
-
-def _statefulset(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}"
-    return [_name(obj), ready, _age(obj, now), *_images(spec)]
-
-
-def _daemonset(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    names = (
-        "desiredNumberScheduled",
-        "currentNumberScheduled",
-        "numberReady",
-        "updatedNumberScheduled",
-        "numberAvailable",
-    )
-    nodes = spec.get("template", {}).get("spec", {}).get("nodeSelector") or {}
-    counts = [status.get(name, 0) for name in names]
-    return [_name(obj), *counts, _labels(nodes), _age(obj, now), *_images(spec), _selector(spec)]
-
-
-def _job(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    kinds_of = {item["type"] for item in status.get("conditions") or () if item.get("status") == "True"}
-    state = next((name for name in ("Complete", "Failed", "Suspended") if name in kinds_of), "Running")
-    done = f"{status.get('succeeded', 0)}/{spec.get('completions') or 1}"
-    started = status.get("startTime")
-    ended = status.get("completionTime")
-    end = datetime.datetime.fromisoformat(ended.replace("Z", "+00:00")) if ended else now
-    return [
-        _name(obj),
-        state,
-        done,
-        age(started, end) if started else "",
-        _age(obj, now),
-        *_images(spec),
-        _selector(spec),
-    ]
-
-
-def _cronjob(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    last = status.get("lastScheduleTime")
-    return [
-        _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE, _yes(spec.get("suspend")),
-        len(status.get("active") or ()), age(last, now) if last else NONE, _age(obj, now),
-    ]  # fmt: skip
-
-
-def _service(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec = obj["spec"]
-    ports = ",".join(_port(item) for item in spec.get("ports") or ()) or NONE
-    outside = ",".join(spec.get("externalIPs") or ()) or NONE
-    if spec.get("type") == "LoadBalancer" and outside == NONE:
-        ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-        outside = ",".join(item.get("ip") or item.get("hostname", "") for item in ingress) or "<pending>"
-    if spec.get("type") == "ExternalName":
-        outside = spec.get("externalName", NONE)
-    return [
-        _name(obj), spec.get("type", "ClusterIP"), spec.get("clusterIP") or NONE, outside, ports, _age(obj, now),
-        _labels(spec.get("selector") or {}),
-    ]  # fmt: skip
-
-
-def _port(port: Obj) -> str:
-    node = f":{port['nodePort']}" if port.get("nodePort") else ""
-    return f"{port['port']}{node}/{port.get('protocol', 'TCP')}"
-
-
-def _namespace(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), (obj.get("status") or {}).get("phase", "Active"), _age(obj, now)]
-
-
-def _node(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status, labels = obj.get("spec") or {}, obj.get("status") or {}, obj["metadata"].get("labels") or {}
-    ready = next((item["status"] for item in status.get("conditions") or () if item["type"] == "Ready"), "Unknown")
-    state = {"True": "Ready", "False": "NotReady"}.get(ready, "NotReady" if ready == "Unknown" else "Unknown")
-    state += ",SchedulingDisabled" if spec.get("unschedulable") else ""
-    prefix = "node-role.kubernetes.io/"
-    roles = sorted(key.removeprefix(prefix) for key in labels if key.startswith(prefix))
-    addresses = {item["type"]: item["address"] for item in status.get("addresses") or ()}
-    info = status.get("nodeInfo") or {}
-    wide = [info.get(key) or UNKNOWN for key in ("osImage", "kernelVersion", "containerRuntimeVersion")]
-    return [
-        _name(obj), state, ",".join(roles) or NONE, _age(obj, now), info.get("kubeletVersion", ""),
-        addresses.get("InternalIP", NONE), addresses.get("ExternalIP", NONE), *wide,
-    ]  # fmt: skip
-
-
-def _pvc(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    state = "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", "Pending")
-    bound = bool(spec.get("volumeName"))
-    capacity = (status.get("capacity") or {}).get("storage", "") if bound else ""
-    modes = _modes(status.get("accessModes") or ()) if bound else ""
-    return [
-        _name(obj), state, spec.get("volumeName", ""), capacity, modes, spec.get("storageClassName", ""),
-        spec.get("volumeAttributesClassName", UNSET), _age(obj, now), spec.get("volumeMode", "Filesystem"),
-    ]  # fmt: skip
-
-
-def _pv(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    claim = spec.get("claimRef") or {}
-    return [
-        _name(obj), (spec.get("capacity") or {}).get("storage", ""), _modes(spec.get("accessModes") or ()),
-        spec.get("persistentVolumeReclaimPolicy", ""), status.get("phase", "Available"),
-        f"{claim.get('namespace', '')}/{claim['name']}" if claim else "", spec.get("storageClassName", ""),
-        spec.get("volumeAttributesClassName", UNSET), status.get("reason", ""), _age(obj, now),
-        spec.get("volumeMode", "Filesystem"),
-    ]  # fmt: skip
-
-
-def _modes(modes: Sequence[str]) -> str:
-    short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-    return ",".join(short.get(mode, mode) for mode in modes)
-
-
-def _storageclass(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    notes = obj["metadata"].get("annotations") or {}
-    default = notes.get("storageclass.kubernetes.io/is-default-class") == "true"
-    return [
-        _name(obj) + (" (default)" if default else ""), obj["provisioner"], obj.get("reclaimPolicy", "Delete"),
-        obj.get("volumeBindingMode", "Immediate"), bool(obj.get("allowVolumeExpansion")), _age(obj, now),
-    ]  # fmt: skip
-
-
-def _event(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    about, source = obj.get("involvedObject") or {}, obj.get("source") or {}
-    first = obj.get("firstTimestamp") or obj.get("eventTime")
-    last = obj.get("lastTimestamp") or first
-    where = ", ".join(
-        item for item in (source.get("component") or obj.get("reportingComponent"), source.get("host")) if item
-    )
-    thing = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
-    return [
-        age(last, now), obj.get("type", ""), obj.get("reason", ""), thing, str(obj.get("message", "")).strip(),
-        about.get("fieldPath", ""), where, age(first, now), obj.get("count", 1), _name(obj),
-    ]  # fmt: skip
-
-
-def _configmap(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), len(obj.get("data") or {}) + len(obj.get("binaryData") or {}), _age(obj, now)]
-
-
-def _secret(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), obj.get("type", "Opaque"), len(obj.get("data") or {}), _age(obj, now)]
-
-
-def _serviceaccount(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), len(obj.get("secrets") or ()), _age(obj, now)]
-
-
-def _quota(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    status = obj.get("status") or {}
-    hard, used = status.get("hard") or (obj.get("spec") or {}).get("hard") or {}, status.get("used") or {}
-    parts = [(name, f"{name}: {used.get(name, '0')}/{hard[name]}") for name in sorted(hard)]
-    asks = ", ".join(text for name, text in parts if not name.startswith("limits."))
-    limits = ", ".join(text for name, text in parts if name.startswith("limits."))
-    return [_name(obj), asks, limits, _age(obj, now)]
-
-
-def _endpoints(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    places = [
-        f"{address['ip']}:{port['port']}"
-        for subset in obj.get("subsets") or ()
-        for address in subset.get("addresses") or ()
-        for port in subset.get("ports") or ()
-    ]
-    return [_name(obj), _few(places), _age(obj, now)]
-
-
-def _slice(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    ports = [str(port.get("port", "*")) for port in obj.get("ports") or ()]
-    places = [address for endpoint in obj.get("endpoints") or () for address in endpoint.get("addresses") or ()]
-    return [_name(obj), obj.get("addressType", ""), _few(ports), _few(places), _age(obj, now)]
-
-
-def _few(items: Sequence[str]) -> str:
-    if not items:
-        return NONE
-    return ",".join(items[:3]) + (f" + {len(items) - 3} more..." if len(items) > 3 else "")
-
-
-def _priority(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    policy = obj.get("preemptionPolicy", "PreemptLowerPriority")
-    return [_name(obj), obj.get("value", 0), bool(obj.get("globalDefault")), _age(obj, now), policy]
-
-
-def _binding(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    role = obj.get("roleRef") or {}
-    return [_name(obj), f"{role.get('kind', '')}/{role.get('name', '')}", _age(obj, now)]
-
-
-def _lease(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    return [_name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), _age(obj, now)]
-
-
-def _budget(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec = obj.get("spec") or {}
-    least, most = spec.get("minAvailable", "N/A"), spec.get("maxUnavailable", "N/A")
-    return [_name(obj), str(least), str(most), (obj.get("status") or {}).get("disruptionsAllowed", 0), _age(obj, now)]
-
-
-def _ingress(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec = obj.get("spec") or {}
-    hosts = ",".join(rule.get("host", "*") for rule in spec.get("rules") or ()) or "*"
-    ports = "80, 443" if spec.get("tls") else "80"
-    return [_name(obj), spec.get("ingressClassName", NONE), hosts, "", ports, _age(obj, now)]
-
-
-def _yes(value: Any) -> str:
-    return "True" if value else "False"
-
-
-def _labels(labels: Obj) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or NONE
-
-
-def _pod(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
-    spec, status = obj["spec"], obj.get("status") or {}
-    ready, total = printers_pods.readiness(obj)
-    restarts, last = printers_pods.restarts(obj)
-    shown = f"{restarts} ({age(last, now)} ago)" if restarts and last else str(restarts)
-    return [
-        _name(obj), f"{ready}/{total}", printers_pods.state(obj), shown, _age(obj, now), status.get("podIP") or NONE,
-        spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE, NONE,
-    ]  # fmt: skip
-
-
 _WIDE = "Containers:w,Images:w,Selector:w"
-PLAIN: Final[tuple[Sequence[Column], Cells]] = (_columns("Name,Age"), _plain)
+PLAIN: Final[tuple[Sequence[Column], Cells]] = (_columns("Name,Age"), cells.plain)
 PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
-    kind.key: (_columns(columns), cells)
-    for kind, columns, cells in (
-        (kinds.PODS, "Name,Ready,Status,Restarts,Age,IP:w,Node:w,Nominated Node:w,Readiness Gates:w", _pod),
-        (kinds.DEPLOYMENTS, f"Name,Ready,Up-to-date,Available,Age,{_WIDE}", _deployment),
-        (kinds.REPLICASETS, f"Name,Desired,Current,Ready,Age,{_WIDE}", _replicaset),
-        (kinds.STATEFULSETS, "Name,Ready,Age,Containers:w,Images:w", _statefulset),
+    kind.key: (_columns(columns), fill)
+    for kind, columns, fill in (
+        (kinds.PODS, "Name,Ready,Status,Restarts,Age,IP:w,Node:w,Nominated Node:w,Readiness Gates:w", cells.pod),
+        (kinds.DEPLOYMENTS, f"Name,Ready,Up-to-date,Available,Age,{_WIDE}", cells.deployment),
+        (kinds.REPLICASETS, f"Name,Desired,Current,Ready,Age,{_WIDE}", cells.replicaset),
+        (kinds.STATEFULSETS, "Name,Ready,Age,Containers:w,Images:w", cells.statefulset),
         (
             kinds.DAEMONSETS,
             f"Name,Desired,Current,Ready,Up-to-date,Available,Node Selector,Age,{_WIDE}",
-            _daemonset,
+            cells.daemonset,
         ),
-        (kinds.JOBS, f"Name,Status,Completions,Duration,Age,{_WIDE}", _job),
-        (kinds.CRONJOBS, "Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age", _cronjob),
-        (kinds.SERVICES, "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector:w", _service),
-        (kinds.NAMESPACES, "Name,Status,Age", _namespace),
+        (kinds.JOBS, f"Name,Status,Completions,Duration,Age,{_WIDE}", cells.job),
+        (kinds.CRONJOBS, "Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age", cells.cronjob),
+        (kinds.SERVICES, "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector:w", cells.service),
+        (kinds.NAMESPACES, "Name,Status,Age", cells.namespace),
         (
             kinds.NODES,
             "Name,Status,Roles,Age,Version,Internal-IP:w,External-IP:w,OS-Image:w,Kernel-Version:w,Container-Runtime:w",
-            _node,
+            cells.node,
         ),
         (
             kinds.PVCS,
             "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode:w",
-            _pvc,
+            cells.pvc,
         ),
         (
             kinds.PVS,
             "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,"
             "VolumeMode:w",
-            _pv,
+            cells.pv,
         ),
         (
             kinds.STORAGECLASSES,
             "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion,Age",
-            _storageclass,
+            cells.storageclass,
         ),
         (
             kinds.EVENTS,
             "Last Seen,Type,Reason,Object,Message,Subobject:w,Source:w,First Seen:w,Count:w,Name:w",
-            _event,
+            cells.event,
         ),
-        (kinds.CONFIGMAPS, "Name,Data,Age", _configmap),
-        (kinds.SECRETS, "Name,Type,Data,Age", _secret),
-        (kinds.SERVICEACCOUNTS, "Name,Secrets,Age", _serviceaccount),
-        (kinds.RESOURCEQUOTAS, "Name,Request,Limit,Age", _quota),
-        (kinds.ENDPOINTS, "Name,Endpoints,Age", _endpoints),
-        (kinds.ENDPOINTSLICES, "Name,AddressType,Ports,Endpoints,Age", _slice),
-        (kinds.PRIORITYCLASSES, "Name,Value,Global-Default,Age,PreemptionPolicy", _priority),
-        (kinds.CRDS, "Name,Created At", _created_at),
-        (kinds.ROLES, "Name,Created At", _created_at),
-        (kinds.CLUSTERROLES, "Name,Created At", _created_at),
-        (kinds.ROLEBINDINGS, "Name,Role,Age", _binding),
-        (kinds.CLUSTERROLEBINDINGS, "Name,Role,Age", _binding),
-        (kinds.LEASES, "Name,Holder,Age", _lease),
-        (kinds.PDBS, "Name,Min Available,Max Unavailable,Allowed Disruptions,Age", _budget),
-        (kinds.INGRESSES, "Name,Class,Hosts,Address,Ports,Age", _ingress),
+        (kinds.CONFIGMAPS, "Name,Data,Age", cells.configmap),
+        (kinds.SECRETS, "Name,Type,Data,Age", cells.secret),
+        (kinds.SERVICEACCOUNTS, "Name,Secrets,Age", cells.serviceaccount),
+        (kinds.RESOURCEQUOTAS, "Name,Request,Limit,Age", cells.quota),
+        (kinds.ENDPOINTS, "Name,Endpoints,Age", cells.endpoints),
+        (kinds.ENDPOINTSLICES, "Name,AddressType,Ports,Endpoints,Age", cells.endpoint_slice),
+        (kinds.PRIORITYCLASSES, "Name,Value,Global-Default,Age,PreemptionPolicy", cells.priority),
+        (kinds.CRDS, "Name,Created At", cells.created_at),
+        (kinds.ROLES, "Name,Created At", cells.created_at),
+        (kinds.CLUSTERROLES, "Name,Created At", cells.created_at),
+        (kinds.ROLEBINDINGS, "Name,Role,Age", cells.binding),
+        (kinds.CLUSTERROLEBINDINGS, "Name,Role,Age", cells.binding),
+        (kinds.LEASES, "Name,Holder,Age", cells.lease),
+        (kinds.PDBS, "Name,Min Available,Max Unavailable,Allowed Disruptions,Age", cells.budget),
+        (kinds.INGRESSES, "Name,Class,Hosts,Address,Ports,Age", cells.ingress),
     )
 }

@@ -68,6 +68,8 @@ def get(store: Store, target: Target, request: Request) -> Reply:
         raise errors.not_found(target.kind.group, target.kind.plural, target.name)
     if request.wants_table:
         return as_json(tables.table(store, target.kind, [obj], request, version=obj["metadata"]["resourceVersion"]))
+    if request.wants_metadata:
+        return as_json(_metadata_of(obj))
     return as_json(shown(target.kind, obj))
 
 
@@ -91,6 +93,9 @@ def page(store: Store, target: Target, request: Request) -> Reply:
         table = tables.table(store, choice.kind, found, request, version=str(revision))
         table["metadata"] = meta
         return as_json(table)
+    if request.wants_metadata:
+        head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+        return as_json(head | {"items": [_metadata_of(obj) for obj in found]})
     return as_json(as_list(choice.kind, found, meta))
 
 
@@ -108,7 +113,7 @@ def watch(store: Store, target: Target, request: Request, *, is_cut: Callable[[]
     choice = chosen(target, request)
     version = request.query.get("resourceVersion", "")
     if version and not version.isdigit():
-        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: invalid syntax')
+        raise _bad_version(version)
     return Stream(_lines(store, choice, request, is_cut), content_type="application/json;stream=watch")
 
 
@@ -161,7 +166,8 @@ def _line(choice: Choice, event: StoreEvent, present: Callable[[str, Obj], bytes
 
 def _presenter(store: Store, kind: Kind, request: Request) -> Callable[[str, Obj], bytes]:
     if not request.wants_table:
-        return lambda change, obj: encode({"type": change, "object": shown(kind, obj)}) + b"\n"
+        view = _metadata_of if request.wants_metadata else lambda obj: shown(kind, obj)
+        return lambda change, obj: encode({"type": change, "object": view(obj)}) + b"\n"
     first = True
 
     def as_table(change: str, obj: Obj) -> bytes:
@@ -172,6 +178,10 @@ def _presenter(store: Store, kind: Kind, request: Request) -> Callable[[str, Obj
         return encode({"type": change, "object": table}) + b"\n"
 
     return as_table
+
+
+def _metadata_of(obj: Obj) -> Obj:
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
 def _bookmark(kind: Kind, revision: int, annotations: dict[str, str]) -> bytes:
@@ -192,9 +202,17 @@ def _where(store: Store, request: Request) -> tuple[int, tuple[str, str]]:
             raise errors.bad_request("continue key is not valid: invalid character in token") from error
         return revision, (namespace, name)
     version = request.query.get("resourceVersion", "")
-    if request.query.get("resourceVersionMatch") == "Exact" and version.isdigit():
+    if version and not version.isdigit():
+        raise _bad_version(version)
+    if int(version or 0) > store.revision:
+        raise errors.too_large_version(int(version), store.revision)
+    if request.query.get("resourceVersionMatch") == "Exact":
         return int(version), ("", "")
     return store.revision, ("", "")
+
+
+def _bad_version(version: str) -> errors.StatusError:
+    return errors.bad_request(f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: invalid syntax')
 
 
 def _token(revision: int, place: tuple[str, str]) -> str:

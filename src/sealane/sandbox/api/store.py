@@ -19,7 +19,6 @@ from typing import Any, Final, Literal
 import msgspec
 
 from sealane.sandbox.api import errors, lifecycle, ownership
-from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.kinds import NAMESPACES, Kind, Registry
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.values import Obj, clone, same_but, stamp, utc_now
@@ -376,6 +375,3 @@ def _has(obj: Obj, labels: Mapping[str, str]) -> bool:
 
 def _equal_but_ownership(old: Obj, new: Obj) -> bool:
     return same_but(old, new, "metadata") and same_but(old["metadata"], new["metadata"], "managedFields")
-
-
-__all__ = ["EventType", "Expired", "StatusError", "Store", "StoreEvent"]

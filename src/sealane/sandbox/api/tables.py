@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sealane.sandbox.api import kinds, printers
+from sealane.sandbox.api import cells, kinds, printers
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.printers import Column
 from sealane.sandbox.api.store import Store
@@ -30,10 +30,10 @@ def table(
     store: Store, kind: Kind, objects: Sequence[Obj], request: Request, *, version: str, headed: bool = True
 ) -> Obj:
     """A `meta.k8s.io/v1` Table of these objects. `headed` says whether the columns are described."""
-    columns, cells = _printer(store, kind)
+    columns, fill = _printer(store, kind)
     include = request.query.get("includeObject", "Metadata")
     now = store.now()
-    rows = [{"cells": list(cells(obj, now)), "object": _included(kind, obj, include)} for obj in objects]
+    rows = [{"cells": list(fill(obj, now)), "object": _included(kind, obj, include)} for obj in objects]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -80,17 +80,17 @@ def _custom(described: Sequence[Obj]) -> tuple[Sequence[Column], Cells]:
     ]
     paths = [(item["jsonPath"], item["type"]) for item in described]
 
-    def cells(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
+    def row(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
         return [obj["metadata"]["name"], *(_cell(value_at(obj, path), type_, now) for path, type_ in paths)]
 
-    return [printers.NAME, *columns], cells
+    return [printers.NAME, *columns], row
 
 
 def _cell(value: Any, type_: str, now: datetime.datetime) -> Any:
     if value is None:
         return None
     if type_ == "date":
-        return printers.age(str(value), now)
+        return cells.age(str(value), now)
     if type_ == "string" and not isinstance(value, str):
         return msgspec.json.encode(value).decode()
     return value

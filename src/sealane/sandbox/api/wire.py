@@ -70,6 +70,19 @@ class Request:
         return "as=Table" in self.headers.get("accept", "")
 
     @property
+    def wants_metadata(self) -> bool:
+        """Whether the client asks for names and labels alone."""
+        return "as=PartialObjectMetadata" in self.headers.get("accept", "")
+
+    def check_accept(self) -> None:
+        """Raises StatusError (406) when nothing that we can write is accepted."""
+        accepted = self.headers.get("accept", "")
+        if accepted and not any(word in accepted for word in ("json", "*/*", "application/*", "text/", "yaml")):
+            raise errors.StatusError(
+                406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml"
+            )
+
+    @property
     def content_type(self) -> str:
         """Media type of the body without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()

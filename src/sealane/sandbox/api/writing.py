@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sealane.sandbox.api import applying, checking, defaults, errors, patches, reading, scaling
 from sealane.sandbox.api.errors import StatusError
-from sealane.sandbox.api.kinds import NODES, Kind
+from sealane.sandbox.api.kinds import NAMESPACES, NODES, Kind
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj, clone, stamp
@@ -25,6 +25,7 @@ MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
+_IMMORTAL: Final = frozenset({"default", "kube-public", "kube-system"})
 _PATCHES: Final = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
 
@@ -48,6 +49,10 @@ class Writer:
         if target.subresource == "scale":
             return as_json(scaling.replace(self._store, target, body, request))
         obj = stored(target.kind, self._read(target, body, request))
+        if target.kind.custom and not obj["metadata"].get("resourceVersion"):
+            text = "Invalid value: 0: must be specified for an update"
+            cause = errors.Cause("FieldValueInvalid", text, "metadata.resourceVersion")
+            raise errors.invalid(target.kind.group, target.kind.kind, target.name, [cause])
         made = self._update(target, obj, request)
         return as_json(shown(target.kind, made))
 
@@ -189,6 +194,8 @@ class Writer:
             raise StatusError(
                 422, "Invalid", f'DeleteOptions "" is invalid: propagationPolicy: Unsupported value: "{policy}"'
             )
+        if kind is NAMESPACES and name in _IMMORTAL:
+            raise errors.forbidden("", "namespaces", name, "this namespace may not be deleted")
         preconditions = options.get("preconditions") or {}
         dry_run = request.dry_run or bool(options.get("dryRun"))
         last = self._store.delete(
