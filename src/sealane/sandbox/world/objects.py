@@ -5,6 +5,7 @@ They know the API's shapes and nothing of the simulation: owner references, cond
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -138,8 +139,13 @@ def _asked(container: Mapping[str, Any]) -> dict[str, Fraction]:
 
 def number(amount: object) -> Fraction:
     """A Kubernetes quantity in base units, exactly; 0 for nonsense."""
+    return _parsed(str(amount))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Fraction:
     try:
-        return quantities.parse(str(amount))
+        return quantities.parse(text)
     except quantities.BadQuantity:
         return Fraction(0)
 

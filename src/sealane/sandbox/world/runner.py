@@ -22,11 +22,13 @@ Key = tuple[str, ...]
 
 
 class Controller:
-    """Base of all controllers. `kinds` are watched; `pace` is how long a burst of changes is gathered (simulated s)."""
+    """Base of all controllers. `kinds` are watched; `pace` is how long a burst of changes is gathered (simulated s),
+    `warm_pace` the same while the sandbox warms up (real s)."""
 
     name: ClassVar[str] = "controller"
     kinds: ClassVar[tuple[str, ...]] = ()
     pace: ClassVar[float] = 0.0
+    warm_pace: ClassVar[float] = 0.0
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -67,8 +69,10 @@ class Worker:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if self.controller.pace and not cluster.warm:
-                    await cluster.clock.sleep(self.controller.pace)
+                controller = self.controller
+                pace = controller.warm_pace * cluster.clock.speed if cluster.warm else controller.pace
+                if pace:
+                    await cluster.clock.sleep(pace)
                 while self._pending:
                     key = next(iter(self._pending))
                     del self._pending[key]

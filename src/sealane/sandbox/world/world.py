@@ -82,13 +82,14 @@ class ClusterWorld:
             group.create_task(self._warm_up(), name=f"warm-up {self.cluster.name}")
 
     async def _warm_up(self) -> None:
-        """Warm until nothing has changed for a while, within a bound."""
+        """Warm until all pods have come to rest and nothing has changed for a while, within a bound (real seconds)."""
         still, before = 0, -1
         for _ in range(_WARM_ROUNDS):
-            await self.cluster.clock.sleep(_WARM_STEP)
-            settled = self._settled()
-            still = still + 1 if settled == before else 0
-            before = settled
+            await self.cluster.clock.sleep(_WARM_STEP * self.cluster.clock.speed)
+            pods = self.cluster.list("pods")
+            resting = bool(pods) and all(_rests(pod) for pod in pods)
+            still = still + 1 if resting and len(pods) == before else 0
+            before = len(pods)
             if still >= _WARM_STILL:
                 break
         if self.fresh:
@@ -96,16 +97,19 @@ class ClusterWorld:
         self.cluster.warm = False
         self.warmed_up.set()
 
-    def _settled(self) -> int:
-        pods = self.cluster.list("pods")
-        return sum(objects.ready(pod) for pod in pods) * 10_000 + len(pods)
-
     def _contents(self) -> Sequence[str]:
         registry = getattr(self.cluster.store, "kinds", ())
         names = [kind.plural for kind in registry if kind.namespaced and "list" in kind.verbs]
         for kind in registry:
             self.cluster.learn(kind)
         return [name for name in dict.fromkeys(names) if name != "events"] + ["events"]
+
+
+def _rests(pod: Obj) -> bool:
+    """Whether the pod is where it will stay: ready, finished, or told why it cannot start."""
+    scheduled = objects.condition(pod, "PodScheduled")
+    refused = scheduled is not None and scheduled["status"] == "False"
+    return objects.ready(pod) or refused or pod.get("status", {}).get("phase") in objects.FINISHED
 
 
 class World:

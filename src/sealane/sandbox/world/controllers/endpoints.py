@@ -19,6 +19,7 @@ class EndpointsController(Controller):
 
     name = "endpoints"
     kinds = ("services", "pods")
+    warm_pace = 0.1
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[Key]:
         if plural == "services":

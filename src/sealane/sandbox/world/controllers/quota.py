@@ -17,6 +17,7 @@ class QuotaController(Controller):
 
     name = "resourcequota"
     kinds = ("resourcequotas", *_COUNTED)
+    warm_pace = 0.1
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[Key]:
         namespace = obj["metadata"].get("namespace", "")

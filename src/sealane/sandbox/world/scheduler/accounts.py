@@ -26,6 +26,7 @@ class Accounts(Controller):
     name = "queue-controller"
     kinds = ("pods", "podgroups", "queues")
     pace = 0.3
+    warm_pace = 0.1
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[Key]:
         if plural == "pods" and GROUP_NAME not in objects.notes(obj):

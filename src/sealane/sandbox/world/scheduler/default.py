@@ -24,6 +24,7 @@ class DefaultScheduler(Controller):
     name = NAME
     kinds = ("pods", "nodes", "persistentvolumeclaims")
     pace = 0.1
+    warm_pace = 0.02
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[Key]:
         return (("all",),)

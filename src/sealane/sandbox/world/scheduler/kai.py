@@ -25,6 +25,7 @@ class KaiScheduler(Controller):
     name = "kai-scheduler"
     kinds = ("pods", "podgroups", "nodes", "queues")
     pace = 0.5
+    warm_pace = 0.05
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[Key]:
         if plural == "podgroups" and change == "MODIFIED":
