@@ -163,14 +163,7 @@ class Rig:
             names=namespace.INTERNET_NAMES,
             folder=self.home / "models",
         )
-        self.clusters = [
-            Cluster(
-                plane=ControlPlane(name=f"rig{i}", index=i, folder=self.home / f"rig{i}", users=USERS),
-                with_kai=i not in without_kai,
-                internet=self.internet.certificate,
-            )
-            for i in range(clusters)
-        ]
+        self.clusters = [self._cluster(i, with_kai=i not in without_kai) for i in range(clusters)]
 
     @property
     def kubeconfig(self) -> Path:
@@ -197,12 +190,32 @@ class Rig:
             thread.join()
         if failures:
             raise failures[0]
-        self.kubeconfig.write_text(yaml.safe_dump(merged([c.plane.kubeconfig_of("admin") for c in self.clusters])))
+        self._write_kubeconfig()
+
+    def add_cluster(self, *, with_kai: bool = True) -> Cluster:
+        """Bring one more cluster up beside the others; it joins `clusters` and the kubeconfig. Raises StartFailed."""
+        cluster = self._cluster(len(self.clusters), with_kai=with_kai)
+        self.clusters.append(cluster)
+        cluster.start()
+        self._write_kubeconfig()
+        return cluster
+
+    def _cluster(self, index: int, *, with_kai: bool) -> Cluster:
+        name = f"rig{index}"
+        plane = ControlPlane(name=name, index=index, folder=self.home / name, users=USERS)
+        return Cluster(plane=plane, with_kai=with_kai, internet=self.internet.certificate)
+
+    def _write_kubeconfig(self) -> None:
+        config = merged([cluster.plane.kubeconfig_of("admin") for cluster in self.clusters])
+        self.kubeconfig.write_text(yaml.safe_dump(config))
 
     def stop(self) -> None:
-        """Take everything down."""
-        for cluster in self.clusters:
-            cluster.stop()
+        """Take everything down, the clusters side by side."""
+        threads = [threading.Thread(target=cluster.stop, name=f"rig-down-{cluster.name}") for cluster in self.clusters]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         self.registry.stop()
 
 

@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from rig_manifests import Deployed
+import yaml
+from rig_manifests import Deployed, is_ready
 
 from rig.api import Refused
 from rig.cluster import Cluster, Rig
@@ -54,6 +55,19 @@ def test_a_pod_that_may_run_as_root_is_refused_by_the_restricted_namespace(clust
     with pytest.raises(Refused, match="violates PodSecurity") as caught:
         cluster.api.post("/api/v1/namespaces/team-a/pods?dryRun=All", pod)
     assert caught.value.status == 403
+
+
+def test_a_cluster_without_kai_joins_on_demand_and_places_pods_by_itself(rig: Rig) -> None:
+    plain = rig.add_cluster(with_kai=False)
+    assert not plain.api.exists("/apis/scheduling.run.ai/v2/queues")
+    contexts = yaml.safe_load(rig.kubeconfig.read_text())["contexts"]
+    assert [context["name"] for context in contexts] == [cluster.name for cluster in rig.clusters]
+    meta = {"name": "idle"}
+    spec = {"containers": [{"name": "main", "image": "registry.example/idle:1"}], "terminationGracePeriodSeconds": 0}
+    path = "/api/v1/namespaces/default/pods/idle"
+    plain.api.post("/api/v1/namespaces/default/pods", {"metadata": meta, "spec": spec})
+    wait_until("the pod Ready", lambda: is_ready(plain.api.get(path)))
+    assert plain.api.get(path)["status"]["podIP"].startswith(f"10.{200 + plain.plane.index}.")
 
 
 def test_a_model_outlives_a_crash_of_the_api_server_and_the_next_one_is_hosted_as_before(
