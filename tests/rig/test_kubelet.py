@@ -133,7 +133,7 @@ def test_pods_have_localhosts_of_their_own(cluster: Cluster, pod: RunPod) -> Non
 
 def test_a_container_sees_its_mounts_and_not_this_machines_folders(cluster: Cluster, pod: RunPod) -> None:
     wish = {"name": "data", "mountPath": "/data"}
-    script = "echo x >/data/file && ls /data && ls /home /work 2>&1; id -u; sleep 60"
+    script = "echo x >/data/file && ls /data && ls /home /srv 2>&1; id -u; sleep 60"
     path = pod(script, volumes=[{"name": "data", "emptyDir": {}}], volumeMounts=[wish])
     wait_until("the log", lambda: cluster.api.get(f"{path}/log").startswith("file\n"), limit=20)
     assert "No such file or directory" in cluster.api.get(f"{path}/log")
