@@ -133,7 +133,7 @@ class Http:
             if response.content.at_eof():
                 response.release()
             else:
-                response.close()
+                _hang_up(response)
 
     async def renew(self) -> bool:
         """Sign in anew after the server refused the current identity; True when that changed anything."""
@@ -221,6 +221,15 @@ class Http:
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=2**18
             )
         return self._session
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Drop an answer that nobody reads to its end. A polite TLS farewell would keep the socket until the server answers
+    it, and past the end of the event loop; the server notices a reset just as well."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 async def next_part(content: aiohttp.StreamReader) -> bytes:
