@@ -6,8 +6,7 @@ import subprocess
 import urllib.request
 
 import pytest
-
-from .conftest import SEALANE, environment, product
+from product import SEALANE, environment, product
 
 pytestmark = pytest.mark.xdist_group("journey")
 
