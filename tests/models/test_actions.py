@@ -98,6 +98,12 @@ async def test_submitting_dry_runs_everything_before_it_writes_anything() -> Non
         assert resources.PODS not in kube.objects
 
 
+async def test_a_submitted_model_is_in_the_cache_when_submit_returns() -> None:
+    async with cluster() as (_, fleet):
+        await actions.submit(fleet, planned())
+        assert hosted.deployment_of(fleet.cluster("harbor-eu"), "team-a", "qwen") is not None
+
+
 async def test_a_dry_run_leaves_nothing_behind() -> None:
     async with cluster() as (kube, fleet):
         done = await actions.submit(fleet, planned(), dry_run=True)

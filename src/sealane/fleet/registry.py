@@ -13,7 +13,7 @@ from types import TracebackType
 from sealane.fleet.cluster import Cluster
 from sealane.fleet.errors import UnknownCluster
 from sealane.fleet.ports import ClientFactory, Reflect
-from sealane.fleet.subscriptions import Hub, Pair, Subscription
+from sealane.fleet.subscriptions import PACE, Hub, Pair, Subscription
 from sealane.kube import watch
 from sealane.kube.client import Client
 from sealane.kube.config import Context
@@ -57,9 +57,9 @@ class Fleet:
             raise UnknownCluster.named(name, self.clusters)
         return found
 
-    def subscribe(self) -> Subscription[Pair]:
-        """Batches of what changed, merged and bounded; the caller closes it."""
-        return self._hub.subscribe()
+    def subscribe(self, *, pace: float = PACE) -> Subscription[Pair]:
+        """Batches of what changed, merged and bounded, at most one each `pace` seconds; the caller closes it."""
+        return self._hub.subscribe(pace=pace)
 
     async def __aenter__(self) -> Fleet:
         self._group = asyncio.TaskGroup()

@@ -101,9 +101,9 @@ class Hub(Generic[T]):
         self._clock = clock
         self._open: set[Subscription[T]] = set()
 
-    def subscribe(self) -> Subscription[T]:
-        """A new subscription; the caller closes it."""
-        subscription: Subscription[T] = Subscription(self._clock)
+    def subscribe(self, *, pace: float = PACE) -> Subscription[T]:
+        """A new subscription; the caller closes it. `pace` is the least seconds between two batches."""
+        subscription: Subscription[T] = Subscription(self._clock, pace=pace)
         self._open.add(subscription)
         return subscription
 

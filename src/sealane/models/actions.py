@@ -7,6 +7,8 @@ is `models.removal`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import msgspec
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 RESTARTED = "sealane.dev/restarted-at"
+SEEN_WITHIN = 3.0
+"""Seconds that a submission waits for the live cache to show what was applied; the truth is there either way."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,20 @@ async def submit(fleet: Fleet, plan: Plan, *, dry_run: bool = False) -> Submissi
     names = tuple(f"{item['kind']} {item['metadata']['name']}" for item in plan.manifests)
     if not dry_run:
         await _apply_all(client, plan)
+        await _until_seen(fleet, key)
     return Submission(key=key, objects=names, warnings=warnings, dry_run=dry_run)
+
+
+async def _until_seen(fleet: Fleet, key: Key) -> None:
+    """Return once the cache shows the model, so that the page that opens next does not say "no such model"."""
+    cluster = fleet.cluster(key.cluster)
+    changes = fleet.subscribe(pace=0.0)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN):
+            async for _ in changes:
+                if hosted.deployment_of(cluster, key.namespace, key.name) is not None:
+                    break
+    changes.close()
 
 
 async def _apply_all(client: Client, plan: Plan) -> None:
