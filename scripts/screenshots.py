@@ -13,6 +13,7 @@ import contextlib
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,12 @@ def _console(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
             up.wait(10)
 
 
+def _port(usual: int) -> str:
+    """The usual port when it is free, so that addresses in the pictures are the ones people see."""
+    with socket.socket() as probe:
+        return "0" if probe.connect_ex(("127.0.0.1", usual)) == 0 else str(usual)
+
+
 def _window(context: BrowserContext, url: str, token: str) -> Page:
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -125,6 +132,7 @@ def _journey(page: Page, url: str, out: Path) -> str:
     page.goto(f"{url}{address}?editor=continue#connect")
     page.locator("#connect").get_by_role("button", name="Test").click()
     expect(page.locator("#proof .notice")).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(400)
     page.screenshot(path=out / "connect.png")
     return address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -36,20 +37,25 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(open_window: Any, theme: str, width: int) -> None:
-    visit = open_window(theme=theme, width=width, bypass_csp=True)
-    page = visit.page
+def found_by_axe(visit: Any, paths: Sequence[str]) -> list[str]:
+    """One line for each element that breaks a rule."""
     found = []
-    for path in PAGES:
-        visit.go(path)
+    for path in paths:
+        page = visit.go(path)
         page.evaluate("for (const item of document.querySelectorAll('details')) item.open = true")
         page.evaluate(AXE.read_text())
         result = page.evaluate("rules => axe.run(document, rules)", RULES)
         for violation in result["violations"]:
             for node in violation["nodes"]:
                 found.append(f"{path}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}")
+    return found
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(open_window: Any, theme: str, width: int) -> None:
+    visit = open_window(theme=theme, width=width, bypass_csp=True)
+    found = found_by_axe(visit, PAGES)
     assert not found, "\n".join(found)
 
 
@@ -72,3 +78,14 @@ def test_targets_are_at_least_24_px(open_window: Any) -> None:
       .filter(([, box]) => box.height && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
     small = {path: visit.go(path).evaluate(script) for path in PAGES}
     assert {path: items for path, items in small.items() if items} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("console", ["sandbox"], indirect=True)
+def test_axe_finds_nothing_on_the_sandbox(open_window: Any) -> None:
+    visit = open_window(bypass_csp=True)
+    pages = ["/", "/host", "/host?all=1", "/models", "/clusters", "/keys", "/doctor"]
+    pages += [f"/models/{REF}?editor={editor}" for editor in ("vscode", "cline", "curl")]
+    pages += [f"/code/{REF}", f"/logs/{REF}", f"/remove/{REF}"]
+    found = found_by_axe(visit, pages)
+    assert not found, "\n".join(found)

@@ -110,3 +110,22 @@ def test_the_theme_is_kept(open_window: Any) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_page_of_what_was_removed_says_so(open_window: Any, console: Any) -> None:
+    visit = open_window()
+    page = visit.go(f"/models/{REF}")
+    expect(page.locator("[data-fresh]")).to_have_text("live")
+    models = ours(console).models
+    models.details = {ref: detail for ref, detail in models.details.items() if ref.name != "gpt-oss-20b"}
+    models.poke()
+    expect(page.locator("#r-gone")).to_contain_text("No model gpt-oss-20b is hosted")
+
+
+def test_the_menu_opens_on_a_narrow_screen(open_window: Any) -> None:
+    visit = open_window(width=390)
+    page = visit.go("/")
+    page.get_by_role("button", name="Menu").click()
+    page.locator("#rail").get_by_role("link", name="Keys").click()
+    page.wait_for_url("**/keys")
+    expect(page.locator("#rail")).to_be_hidden()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from starlette.testclient import TestClient
 
+from sealane.console.once import Once
 from sealane.console.services import Ref, Services
 from sealane.lib.errors import SealaneError
 from sealane.models.types import Share
@@ -103,6 +106,46 @@ def test_an_unknown_model_names_the_nearest(visitor: TestClient) -> None:
     answer = visitor.post("/host", data={"model": "qwen2.5-coder:8b"})
     assert answer.status_code == 404
     assert "qwen2.5-coder:7b" in answer.text
+
+
+def test_a_form_that_is_sent_twice_hosts_once(visitor: TestClient, services: Services) -> None:
+    sent = {"model": "llama3.1:8b", "once": "mark"}
+    first, second = visitor.post("/host", data=sent), visitor.post("/host", data=sent)
+    assert first.headers["location"] == second.headers["location"]
+    assert len(models_of(services).submitted) == 1
+    assert visitor.post("/host", data={**sent, "once": "other"}).status_code == 303
+    assert len(models_of(services).submitted) == 2
+
+
+async def test_who_comes_while_the_work_is_done_gets_its_outcome() -> None:
+    once: Once[int] = Once()
+    begun, go, done = asyncio.Event(), asyncio.Event(), []
+
+    async def work() -> int:
+        begun.set()
+        await go.wait()
+        done.append(1)
+        return len(done)
+
+    first = asyncio.create_task(once.do("mark", work))
+    await begun.wait()
+    second = asyncio.create_task(once.do("mark", work))
+    go.set()
+    assert [await first, await second] == [1, 1]
+
+
+async def test_what_failed_may_be_sent_again() -> None:
+    once: Once[int] = Once()
+
+    async def fails() -> int:
+        raise ValueError("failed")
+
+    async def works() -> int:
+        return 7
+
+    with pytest.raises(ValueError, match="failed"):
+        await once.do("mark", fails)
+    assert await once.do("mark", works) == 7
 
 
 def test_a_script_may_host_with_json(script: TestClient, services: Services) -> None:

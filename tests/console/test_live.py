@@ -34,7 +34,7 @@ async def taken(reader: live.Reader) -> str:
     """Everything that waits for a reader."""
     messages = []
     while not reader.idle:
-        messages.append((await reader.next()).decode())
+        messages.append((await reader.next() or b"").decode())
     return "".join(messages)
 
 
@@ -107,6 +107,30 @@ async def test_what_is_gone_is_said_in_one_sentence() -> None:
     await stream.step()
     sent = await taken(reader)
     assert "No model &lt;x&gt; is hosted" in sent
+
+
+async def test_a_page_that_fails_keeps_what_it_showed_and_ends_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
+    page = Page(a="1")
+    stream = live.Stream(page, ManualClock())
+    reader = stream.join()
+    await stream.step()
+    await taken(reader)
+    page.error = ZeroDivisionError()
+    await stream.step()
+    assert "hx-partial" not in await taken(reader)
+    assert "could not be rendered" in caplog.text
+
+
+async def test_streams_end_with_the_hub_so_that_pages_connect_anew() -> None:
+    hub = live.Hub(fakes.build())
+    running = asyncio.create_task(hub.run())
+    await hub.ready.wait()
+    messages = hub.read("key", Page(a="1"))
+    await anext(messages)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    async with asyncio.timeout(5):
+        assert [message async for message in messages if b"hx-partial" in message] == []
 
 
 async def test_renders_are_at_least_a_tenth_of_a_second_apart() -> None:

@@ -22,6 +22,7 @@ from sealane.console.assets import Assets
 from sealane.console.changes import Changes
 from sealane.console.forms import read_form
 from sealane.console.frame import frame_of
+from sealane.console.once import Once
 from sealane.console.services import Services
 from sealane.console.templating import Templates
 from sealane.console.views import Ask, View, desk_of, endpoint, render_regions
@@ -42,6 +43,7 @@ def build(services: Services, *, reload_templates: bool = False) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         task = asyncio.create_task(hub.run(), name="console: live hub")
+        await hub.ready.wait()
         try:
             yield
         finally:
@@ -61,6 +63,7 @@ def build(services: Services, *, reload_templates: bool = False) -> Starlette:
     app.state.services = services
     app.state.templates = templates
     app.state.changes = Changes(services.clock)
+    app.state.once = Once()
     app.state.hub = hub
     return app
 

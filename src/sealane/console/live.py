@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 INTERVAL = 0.1  # seconds between renders: ten a second at most
 BEAT = 4.0  # seconds; ages on the page are refreshed with it
 QUEUE = 16  # messages a reader may be behind
+GONE = "r-gone"  # the element that says that what the page shows is no more
 
 Render = Callable[[], Awaitable[dict[str, str]]]
 
@@ -31,7 +32,7 @@ class Reader:
     """One open page. Iterating gives SSE messages as bytes; it begins with the whole page."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self.behind = False
 
     def offer(self, message: bytes) -> None:
@@ -46,8 +47,16 @@ class Reader:
                 self._queue.get_nowait()
             self._queue.put_nowait(event("resync", ""))
 
-    async def next(self) -> bytes:
+    async def next(self) -> bytes | None:
+        """The next message; None when the stream has ended, so that the page connects anew."""
         return await self._queue.get()
+
+    def close(self) -> None:
+        """End the reader's stream; what it has not taken is dropped."""
+        self.behind = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
 
     @property
     def idle(self) -> bool:
@@ -82,7 +91,10 @@ class Stream:
         try:
             now = await self._render()
         except SealaneError as error:
-            now = {"r-gone": f"<p>{_escape(error.sentence)}</p>"}
+            now = {GONE: f'<p class="notice notice--warn">{_escape(error.sentence)}</p>'}
+        except Exception:
+            log.exception("a live page could not be rendered")
+            now = self._shown
         changed = {name: html for name, html in now.items() if self._shown.get(name) != html}
         self._shown = now
         if changed:
@@ -115,13 +127,20 @@ class Hub:
         self._streams: dict[object, Stream] = {}
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.ready = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            group.create_task(self._listen(self._services.clusters.changes), name="live: clusters")
-            group.create_task(self._listen(self._services.models.changes), name="live: models")
+        """Serve until cancelled; then end every stream, so that pages connect to whatever serves next."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self._listen(self._services.clusters.changes), name="live: clusters")
+                group.create_task(self._listen(self._services.models.changes), name="live: models")
+                self.ready.set()
+        finally:
+            for stream in self._streams.values():
+                for reader in stream.readers:
+                    reader.close()
 
     async def read(self, key: object, render: Render) -> AsyncIterator[bytes]:
         """The messages of the stream `key`, started if nobody reads it yet, ended with its last reader."""
@@ -132,8 +151,8 @@ class Hub:
             self._tasks[key] = self._group.create_task(stream.run(), name=f"live: {key}")
         reader = stream.join()
         try:
-            while True:
-                yield await reader.next()
+            while (message := await reader.next()) is not None:
+                yield message
         finally:
             stream.readers.discard(reader)
             if not stream.readers and self._streams.get(key) is stream:
@@ -147,10 +166,13 @@ class Hub:
 
     async def _listen(self, changes: Callable[[], AsyncIterator[None]]) -> None:
         source = changes()
-        async with aclosing(source) as batches:  # type: ignore[type-var]
-            async for _ in batches:
-                for stream in self._streams.values():
-                    stream.touch()
+        try:
+            async with aclosing(source) as batches:  # type: ignore[type-var]
+                async for _ in batches:
+                    for stream in self._streams.values():
+                        stream.touch()
+        except Exception:
+            log.exception("what changes cannot be listened to; live pages follow with their beat")
 
 
 def partials(regions: dict[str, str]) -> bytes:

@@ -7,6 +7,7 @@ that the page includes, so a page looks the same after an update as after a relo
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -98,6 +99,7 @@ def show(request: Request, view: View[C], context: C, *, status: int = 200, **mo
         view=view.name,
         live=live_path(view, request) if view.regions else "",
         nonce=request.state.nonce,
+        once=secrets.token_urlsafe(9),
         problem=more.get("problem"),
         proof=more.get("proof"),
     )
@@ -126,7 +128,7 @@ def live_path(view: View[Any], request: Request) -> str:
 def render_regions(templates: Templates, services: Services, view: View[C], context: C) -> dict[str, str]:
     """Every live region of a view, rendered: element id → HTML."""
     frame = frame_of(services, view.rail)
-    found = {"r-rail": templates.render("frame/rail.html", frame=frame)}
+    found = {"r-rail": templates.render("frame/rail.html", frame=frame), "r-gone": ""}
     for element, template in view.regions.items():
         found[element] = templates.render(template, page=context, frame=frame)
     return found

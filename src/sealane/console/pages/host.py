@@ -17,6 +17,7 @@ from sealane.console import errors, hosting
 from sealane.console.forms import Form, read_form
 from sealane.console.hosting import Bar, HostForm
 from sealane.console.json import JSONResponse
+from sealane.console.once import Once
 from sealane.console.problems import Refused
 from sealane.console.rows import favourites_first
 from sealane.console.services import Ref, Services, Tone
@@ -233,7 +234,7 @@ def _place_row(place: Placement, chosen: bool, first: bool, facts: dict[str, Clu
         share=place.share,
         starts=place.starts,
         tone=tone,
-        word=f"{word} on {place.node}" if place.node and place.starts == "now" else word,
+        word=word,
         sentence=place.sentence,
         barred=place.starts in {"never", "not-allowed"},
         chosen=chosen,
@@ -286,16 +287,21 @@ async def deploy(request: Request) -> Response:
     filled, plan = await fill(services, form)
     if plan is None or plan.refusals:
         return await _again(request, form, filled.refusals[0] if filled.refusals else Refused("Choose a model first."))
+    made = plan
+
+    async def submit() -> tuple[Ref, int]:
+        await services.models.submit(made)
+        ref = Ref(made.spec.cluster, made.spec.namespace, made.spec.name)
+        return ref, desk_of(request).changes.add(f"Hosted {made.spec.model}", ref).number
+
+    once: Once[tuple[Ref, int]] = request.app.state.once
     try:
-        await services.models.submit(plan)
+        ref, number = await once.do(sent.text("once"), submit)
     except SealaneError as error:
         return await _again(request, form, error)
-    spec = plan.spec
-    ref = Ref(spec.cluster, spec.namespace, spec.name)
-    change = desk_of(request).changes.add(f"Hosted {spec.model}", ref)
     if errors.wants_json(request):
         return JSONResponse({"cluster": ref.cluster, "namespace": ref.namespace, "name": ref.name}, status_code=201)
-    return RedirectResponse(f"/models/{ref.path}?done={change.number}", status_code=303)
+    return RedirectResponse(f"/models/{ref.path}?done={number}", status_code=303)
 
 
 async def _again(request: Request, form: HostForm, error: SealaneError) -> Response:
