@@ -182,3 +182,8 @@ class Cluster:
         except StatusError:
             return  # the namespace is going away: nobody will read it
         self._events[uid, reason, message] = (event["metadata"]["namespace"], event["metadata"]["name"])
+
+    def forget_event(self, place: tuple[str, str]) -> None:
+        """The event at `(namespace, name)` is gone: the same words again make a new one."""
+        for known in [key for key, where in self._events.items() if where == place]:
+            del self._events[known]

@@ -16,6 +16,7 @@ from sealane.sandbox.world.clock import SandboxClock
 from sealane.sandbox.world.cluster import Admit, Cluster
 from sealane.sandbox.world.controllers.deployment import DeploymentController
 from sealane.sandbox.world.controllers.endpoints import EndpointsController
+from sealane.sandbox.world.controllers.events import EventKeeper
 from sealane.sandbox.world.controllers.garbage import GarbageCollector
 from sealane.sandbox.world.controllers.namespaces import NamespaceController
 from sealane.sandbox.world.controllers.nodes import NodeController
@@ -62,6 +63,7 @@ class ClusterWorld:
             JobController(cluster),
             EndpointsController(cluster),
             QuotaController(cluster),
+            EventKeeper(cluster),
             GarbageCollector(cluster),
             DefaultScheduler(cluster),
             self.kubelet,

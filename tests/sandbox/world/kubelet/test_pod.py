@@ -140,3 +140,10 @@ async def test_every_pod_has_an_address_of_its_own(sim: Any, a_deployment: Make)
     addresses = [pod["status"]["podIP"] for pod in sim.pods()]
     assert len(set(addresses)) == 6
     assert all(address.startswith("10.9.3.") for address in addresses)
+
+
+async def test_a_fault_of_the_simulation_looks_like_a_crash_and_is_logged(sim: Any, a_pod: Make, caplog: Any) -> None:
+    sim.cluster.create("pods", a_pod("x", notes={"sandbox.sealane.dev/runs-for": "soon"}))
+    await sim.until(lambda: "status" in sim.pod() and waiting(sim.pod()) == "CrashLoopBackOff", within=40)
+    assert sim.pod()["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
+    assert "a simulated program failed" in caplog.text

@@ -183,6 +183,17 @@ async def test_a_borrower_gives_back_what_another_queue_is_entitled_to(sim: Any,
     assert all(item["involvedObject"]["kind"] == "PodGroup" for item in evicted)
 
 
+async def test_many_that_must_wait_do_not_keep_others_from_starting(sim: Any, a_pod: Make) -> None:
+    for number in range(15):
+        sim.cluster.create("pods", a_pod(f"a-wait-{number:02}", gpus=4, queue="b"))
+    await sim.run(3)
+    sim.cluster.create("pods", a_pod("z-fits", gpus=1, queue="a"))
+    await sim.until(lambda: sim.cluster.get("pods", "team-a", "z-fits")["spec"].get("nodeName"), within=3)
+    written = sim.cluster.store.revision
+    await sim.run(5)
+    assert sim.cluster.store.revision - written < 40
+
+
 @pytest.mark.parametrize("count", [12])
 async def test_a_burst_never_overfills_the_cards(sim: Any, a_pod: Make, count: int) -> None:
     sim.cluster.change("queues", "", "a", lambda obj: obj["spec"]["resources"]["gpu"].update(limit=6))

@@ -7,6 +7,7 @@ pods -w` shows `Init:0/1`, `PodInitializing`, `Running`, `Init:CrashLoopBackOff`
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from sealane.sandbox.world import objects
@@ -20,6 +21,7 @@ from sealane.sandbox.world.programs import ollama
 from sealane.sandbox.world.programs.base import Surroundings
 from sealane.sandbox.world.programs.messages import ASGIApp
 
+log = logging.getLogger(__name__)
 MANAGER = "kubelet"
 _PULL_AGAIN = 10.0
 
@@ -136,8 +138,8 @@ class PodRun:
 
     async def _program(self, container: Container) -> int:
         """Run the container's program to its end, and note how it ended."""
-        log = container.log
-        assert log is not None  # noqa: S101 - it was started
+        written = container.log
+        assert written is not None  # noqa: S101 - it was started
         clock = self._cluster.clock
 
         def be_ready() -> None:
@@ -150,7 +152,7 @@ class PodRun:
             pod=self.pod,
             container=container.spec,
             environment=inputs.environment(self._cluster, self.pod, container.spec),
-            say=lambda text: log.write(clock.now(), text),
+            say=lambda text: written.write(clock.now(), text),
             listen=self.listeners.__setitem__,
             be_ready=be_ready,
             store_at=lambda path: self._store(container, path),
@@ -164,7 +166,7 @@ class PodRun:
         try:
             async with asyncio.TaskGroup() as group:
                 probing = group.create_task(self._probe(container), name=f"probe {container.name}")
-                code = await _guarded(lambda: program(around))
+                code = await _guarded(lambda: program(around), around.say)
                 probing.cancel()
         except* Killed as killed:
             first = killed.exceptions[0]
@@ -291,9 +293,16 @@ class PodRun:
         )
 
 
-async def _guarded(program: Callable[[], Awaitable[int]]) -> int:
+async def _guarded(program: Callable[[], Awaitable[int]], say: Callable[[str], None]) -> int:
     """The program's exit code; an error of the simulation itself ends the container with 1, as a crash would."""
-    return await program()
+    try:
+        return await program()
+    except Killed:
+        raise
+    except Exception as error:
+        log.exception("a simulated program failed")
+        say(f"the simulation of this program failed: {error}")
+        return 1
 
 
 def _spoken(seconds: float) -> str:

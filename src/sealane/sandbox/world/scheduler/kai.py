@@ -16,7 +16,7 @@ from sealane.sandbox.world.runner import Controller, Key
 from sealane.sandbox.world.scheduler import binder, binding, decide, fitting, queues, words
 from sealane.sandbox.world.scheduler.grouper import GROUP_NAME, SCHEDULER
 
-_AT_ONCE = 8  # groups looked at before others get a turn
+_AT_ONCE = 8  # groups bound before other controllers get a turn
 
 
 class KaiScheduler(Controller):
@@ -33,21 +33,18 @@ class KaiScheduler(Controller):
         return (("all",),)
 
     def reconcile(self, key: Key) -> float | None:
-        looked_at = 0
-        seen: set[str] = set()
-        while True:
+        refused: set[str] = set()
+        world = self._world()
+        for _ in range(_AT_ONCE):
+            while True:
+                group = next((item for item in _waiting(world) if item.name not in refused), None)
+                if group is None:
+                    return None
+                if self._consider(group, world):
+                    break
+                refused.add(group.name)
             world = self._world()
-            waiting = [group for group in _waiting(world) if group.name not in seen]
-            if not waiting:
-                return None
-            if looked_at == _AT_ONCE:
-                return 0.1
-            group = waiting[0]
-            looked_at += 1
-            if not self._consider(group, world):
-                seen.add(group.name)
-            if looked_at > 2 * len(waiting) + _AT_ONCE:
-                return 1.0
+        return 0.05
 
     def _world(self) -> decide.World:
         pods = self.cluster.list("pods")
