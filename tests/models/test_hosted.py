@@ -62,6 +62,7 @@ def test_a_wish_is_read_back_from_its_deployment() -> None:
     assert found.share == Share(memory_mib=8192)
     assert (found.copies, found.context, found.parallel, found.kv) == (2, 8192, 4, "q8_0")
     assert (found.keep_weights, found.insecure_registry, found.registry_secret) == (True, True, "reg")
+    assert found.storage == "claim"
     assert (found.model, found.name, found.namespace, found.queue) == (h.MODEL, "qwen", "team-a", "vision")
 
 
@@ -71,6 +72,7 @@ def test_an_old_or_odd_deployment_is_still_read() -> None:
     found = hosted.spec_of("harbor-eu", view(obj, DeploymentView))
     assert (found.share, found.context, found.parallel, found.kv) == (Share(devices=0), 8192, 1, "f16")
     assert not found.keep_weights
+    assert found.storage == "empty"
 
 
 async def test_reading_asks_each_ready_engine_once() -> None:

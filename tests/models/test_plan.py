@@ -147,6 +147,13 @@ def test_several_copies_have_a_volume_each() -> None:
     assert any("volume of its own" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize(("storage", "source"), [("claim", "persistentVolumeClaim"), ("each", "ephemeral")])
+def test_a_turned_knob_keeps_the_kind_of_volume_that_is_there(storage: str, source: str) -> None:
+    """An apply that turns one kind of volume into another is refused by the API server."""
+    for copies in (1, 2, 3):
+        assert source in pod(made(copies=copies, storage=storage))["volumes"][0]
+
+
 @pytest.mark.parametrize("change", [{"keep_weights": False}, {"facts": kai(storage_class="")}])
 def test_without_a_volume_the_node_holds_the_weights(change: dict[str, Any]) -> None:
     found = made(**change)

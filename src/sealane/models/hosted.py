@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -31,9 +31,10 @@ from sealane.models.stage_views import (
     PodView,
     QueueFact,
     Snapshot,
+    Volume,
     view,
 )
-from sealane.models.types import Hosted, KvType, ModelSpec, Share, Stage
+from sealane.models.types import Hosted, KvType, ModelSpec, Share, Stage, Storage
 
 KINDS = (
     resources.DEPLOYMENTS,
@@ -171,9 +172,16 @@ def spec_of(cluster: str, deployment: DeploymentView) -> ModelSpec:
         parallel=_number(deployment.env("OLLAMA_NUM_PARALLEL"), otherwise=1),
         kv=cast(KvType, kv if kv in {"f16", "q8_0", "q4_0"} else "f16"),
         keep_weights=any(volume.persistent_volume_claim or volume.ephemeral for volume in volumes),
+        storage=_storage(volumes),
         insecure_registry="--insecure" in deployment.env("SEALANE_PULL_FLAGS"),
         registry_secret=next((volume.secret.secret_name for volume in volumes if volume.secret), ""),
     )
+
+
+def _storage(volumes: Sequence[Volume]) -> Storage:
+    if any(volume.persistent_volume_claim for volume in volumes):
+        return "claim"
+    return "each" if any(volume.ephemeral for volume in volumes) else "empty"
 
 
 def _share(said: str) -> Share:

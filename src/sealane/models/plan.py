@@ -68,6 +68,7 @@ def _sizing(spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts) -
     storage = "empty"
     if facts.storage_class and spec.keep_weights:
         storage = "claim" if spec.copies <= 1 else "each"
+    storage = spec.storage or storage
     on_gpu = spec.share.on_gpu
     weights = found.weights_bytes
     return workload.Sizing(

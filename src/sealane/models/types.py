@@ -14,6 +14,7 @@ from sealane.lib.errors import SealaneError
 
 Engine = Literal["ollama"]
 KvType = Literal["f16", "q8_0", "q4_0"]
+Storage = Literal["claim", "each", "empty"]
 Starts = Literal["now", "waits", "never", "not-allowed"]
 StageName = Literal["Submitted", "Waiting", "Scheduled", "Image", "Pulling", "Loading", "Answering", "Failed"]
 
@@ -54,7 +55,9 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asks for. `model` is an exact tag (`qwen2.5-coder:7b`, `host:5000/team/m:tag`, `hf.co/o/m:Q4`).
 
-    `registry_secret` names a Secret that holds Ollama's own key (`id_ed25519`) for a registry that asks for one.
+    `storage` is the kind of volume that a hosted model has already: an apply cannot turn one kind into another, so a
+    turned knob keeps it. "" lets the plan choose. `registry_secret` names a Secret that holds Ollama's own key
+    (`id_ed25519`) for a registry that asks for one.
     """
 
     model: str
@@ -69,6 +72,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = 1
     kv: KvType = "f16"
     keep_weights: bool = True
+    storage: Storage | Literal[""] = ""
     insecure_registry: bool = False
     registry_secret: str = ""
 
