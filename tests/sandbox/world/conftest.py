@@ -78,6 +78,10 @@ class Sim:
         mine = [event for event in events if event["involvedObject"]["name"] == name]
         return [event["reason"] for event in sorted(mine, key=lambda event: event["metadata"]["name"].rsplit(".")[-1])]
 
+    def begin(self, app: Any, method: str, path: str, body: Any = None) -> asyncio.Task[tuple[int, bytes]]:
+        """A request that is under way."""
+        return asyncio.create_task(request(app, method, path, body))
+
     async def ask(self, app: Any, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """A whole request to an ASGI app while time passes."""
         task = asyncio.create_task(request(app, method, path, body))

@@ -135,17 +135,35 @@ async def test_a_pod_whose_memory_limit_is_hopeless_is_killed_and_restarted(sim:
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
 
 
-async def test_an_answer_is_cut_when_its_pod_is_deleted(sim: Any) -> None:
+async def test_a_stream_breaks_off_when_its_pod_is_deleted(sim: Any) -> None:
     host(sim, "qwen2.5-coder:0.5b")
     await ready(sim)
     app = sim.world.backend.proxy(sim.pod(), 11434)
+    body = {"model": "qwen2.5-coder:0.5b", "prompt": "x" * 500}
+    await sim.ask(app, "POST", "/api/generate", {"model": body["model"], "keep_alive": -1})
+    streaming = sim.begin(app, "POST", "/api/generate", body)
+    await sim.run(0.3)
     uid = sim.pod()["metadata"]["uid"]
     sim.cluster.delete("pods", sim.pod(), grace_seconds=0)
-    await sim.run(1)
+    await sim.run(0.1)
+    with pytest.raises(ConnectionResetError):
+        await streaming
     assert uid not in sim.world.kubelet.runs
-    assert app is not None
     await ready(sim)
     assert sim.pod()["metadata"]["uid"] != uid
+
+
+async def test_an_answer_that_had_not_begun_becomes_an_unreachable_service(sim: Any) -> None:
+    host(sim, "qwen2.5-coder:7b")
+    await ready(sim)
+    app = sim.world.backend.proxy(sim.pod(), 11434)
+    waiting = sim.begin(app, "POST", "/api/generate", {"model": "qwen2.5-coder:7b", "prompt": "x"})
+    await sim.run(1)
+    sim.cluster.delete("pods", sim.pod(), grace_seconds=0)
+    await sim.run(0.1)
+    status, raw = await waiting
+    assert status == 503
+    assert json.loads(raw)["message"] == "error trying to reach service: EOF"
 
 
 async def test_two_copies_that_share_a_kept_volume_run_on_one_node(sim: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from sealane.sandbox.api.backends import NoLogs, NotListening
 from sealane.sandbox.world import objects
+from sealane.sandbox.world.kubelet import connections
 from sealane.sandbox.world.kubelet.containers import Container
 from sealane.sandbox.world.kubelet.kubelet import Kubelet
 from sealane.sandbox.world.ports import Obj
@@ -49,11 +50,11 @@ class Backend:
     def proxy(self, pod: Obj, port: int) -> ASGIApp:
         """What answers on that port. Raises NotListening."""
         run = self._kubelet.runs.get(objects.uid(pod))
-        app = None if run is None else run.listeners.get(port)
-        if app is None:
+        listening = None if run is None else run.listeners.get(port)
+        if listening is None or listening.over.is_set():
             address = pod.get("status", {}).get("podIP", "")
             raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
-        return app
+        return connections.cut_with(listening)
 
     def _container(self, pod: Obj, name: str) -> Container:
         run = self._kubelet.runs.get(objects.uid(pod))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime
 import hashlib
@@ -28,7 +29,8 @@ class Killed(Exception):
 
 @dataclasses.dataclass
 class Container:
-    """Mutable: the kubelet's own view of one container. `waiting` is (reason, message) while it does not run."""
+    """Mutable: the kubelet's own view of one container. `waiting` is (reason, message) while it does not run;
+    `over` is set when the present run ends, so that open connections are cut."""
 
     spec: Obj
     init: bool
@@ -41,6 +43,7 @@ class Container:
     log: Log | None = None
     previous: Log | None = None
     serial: int = 0
+    over: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
@@ -65,6 +68,7 @@ class Container:
             self.restarts += 1
         self.serial += 1
         self.ended = None
+        self.over = asyncio.Event()
         self.started_at = now
         self.previous, self.log = self.log, Log()
         return self.log
@@ -82,6 +86,7 @@ class Container:
         if code and self.log is not None and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             self.ended["message"] = self.log.tail(_MESSAGE_LINES)
         self.ready = False
+        self.over.set()
         if self.log is not None:
             self.log.close()
 

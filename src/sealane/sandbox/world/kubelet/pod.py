@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.cluster import Cluster
-from sealane.sandbox.world.kubelet import images, inputs, status
+from sealane.sandbox.world.kubelet import connections, images, inputs, status
 from sealane.sandbox.world.kubelet.containers import Container, Killed
 from sealane.sandbox.world.kubelet.volumes import Volumes
 from sealane.sandbox.world.ollama.storage import ModelStore
@@ -40,7 +40,7 @@ class PodRun:
         host_ip: str,
     ) -> None:
         self.pod = pod
-        self.listeners: dict[int, ASGIApp] = {}
+        self.listeners: dict[int, connections.Listening] = {}
         self.containers = [
             *(Container(spec, init=True) for spec in pod["spec"].get("initContainers") or ()),
             *(Container(spec, init=False) for spec in pod["spec"].get("containers") or ()),
@@ -153,7 +153,7 @@ class PodRun:
             container=container.spec,
             environment=inputs.environment(self._cluster, self.pod, container.spec),
             say=lambda text: written.write(clock.now(), text),
-            listen=self.listeners.__setitem__,
+            listen=lambda port, app: self._listen(container, port, app),
             be_ready=be_ready,
             store_at=lambda path: self._store(container, path),
             gpu_memory=inputs.gpu_memory(self._cluster, self.pod),
@@ -175,6 +175,9 @@ class PodRun:
         if not any(item.running for item in self.containers):
             self.listeners.clear()
         return code
+
+    def _listen(self, container: Container, port: int, app: ASGIApp) -> None:
+        self.listeners[port] = connections.Listening(app, container.over)
 
     def _probed(self, container: Container) -> bool:
         return bool(container.spec.get("readinessProbe")) and not self._warm
