@@ -141,6 +141,13 @@ def test_kai_is_there_when_its_kind_is_served_and_a_queue_or_a_scheduler_is_seen
     assert build(queues_served=True, deployments=[deployment("kai-scheduler-default")]).kai
 
 
+def test_where_queues_may_not_be_listed_the_kind_is_all_there_is_to_go_by() -> None:
+    found = build(queues_served=True, queues_known=False, nodes_known=False)
+    assert found.kai
+    assert (found.queues_known, found.nodes_known) == (False, False)
+    assert not build(queues_served=False, queues_known=False).kai
+
+
 def test_gpu_sharing_is_unknown_without_evidence() -> None:
     assert build(queues_served=True, queues=[queue("q")]).gpu_sharing is None
 
@@ -187,11 +194,12 @@ async def test_facts_come_from_the_live_cache_and_say_what_is_not_allowed() -> N
     kube = FakeKube()
     kube.put(resources.NODES, node())
     kube.put(resources.QUEUES, queue("vision", gpu={"quota": 1, "limit": 1}))
-    kube.denied = {("namespaces", "")}
+    kube.denied = {("namespaces", ""), ("storageclasses", "")}
     async with Fleet([context()], clock=StepClock(), make_client=kube.client, sandbox=True) as fleet:
         await settle()
         found = await inventory.current(fleet.cluster("harbor-eu"))
         assert found.namespaces is None
+        assert (found.nodes_known, found.queues_known) == (True, True)
         assert (found.kai, found.sandbox, found.version) == (True, True, "v1.34.1")
         assert len(found.nodes[0].cards) == 4
         kube.put(resources.PODS, pod("a", gpus="4"))

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import hosting as h
+import msgspec
 import pytest
 from fake_kube import FakeKube, StepClock, context, forbidden, settle
 
 from sealane.fleet import Fleet
+from sealane.gpus import inventory
 from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.kube import errors as kube_errors
 from sealane.kube import resources
@@ -287,6 +289,22 @@ async def test_copies_above_what_the_queue_may_hold_are_refused_with_what_would_
             await actions.scale(fleet, KEY, copies=5)
         assert caught.value.next_steps[0].command.startswith("sealane scale qwen --copies")
         assert kube.objects[resources.DEPLOYMENTS][("team-a", "qwen")]["spec"]["replicas"] == 1
+
+
+async def test_someone_who_may_read_neither_nodes_nor_queues_can_still_host() -> None:
+    async with cluster() as (kube, fleet):
+        kube.denied = {("nodes", ""), ("queues", "")}
+        seen = await inventory.current(fleet.cluster("harbor-eu"))
+        spec = ModelSpec(
+            model=TAG, cluster="harbor-eu", namespace="team-a", name="qwen", queue="mine", share=Share(devices=1)
+        )
+        made = plan(spec, catalogue.load().find(TAG), seen)
+        assert made.refusals == ()
+        assert "not known" in made.placement.sentence
+        assert (await actions.submit(fleet, made)).objects
+        unsaid = plan(msgspec.structs.replace(spec, queue=""), catalogue.load().find(TAG), seen)
+        assert [refusal.code for refusal in unsaid.refusals] == ["queue-missing"]
+        assert "say which one" in unsaid.refusals[0].sentence
 
 
 async def test_negative_copies_are_wrong_usage() -> None:

@@ -294,14 +294,22 @@ async def test_a_missing_namespace_and_a_taken_name_are_told(
         await actions.submit(fleet, taken)
 
 
-async def test_a_member_of_one_team_sees_that_team_and_is_told_about_the_rest(cluster: Cluster) -> None:
+async def test_a_member_of_one_team_hosts_in_it_without_seeing_nodes_or_queues(cluster: Cluster) -> None:
     context = config.load([cluster.plane.kubeconfig("alice")]).context(cluster.name)
     context = msgspec.structs.replace(context, namespace="team-a")
-    async with Fleet([context]) as fleet:
+    async with Fleet([context]) as fleet, Observer(fleet) as observer:
         seen = fleet.cluster(cluster.name)
-        await seen.synced(resources.PODS, resources.NODES, resources.DEPLOYMENTS, timeout=20)
+        plan = await planned(fleet, cluster)
         assert seen.freshness(resources.NODES).state == "forbidden"
-        await until(lambda: seen.freshness(resources.PODS).state == "live")
+        assert plan.refusals == ()
+        done = await actions.submit(fleet, plan)
+        try:
+            stages = await reach(observer, done.key, "Answering", "Failed")
+            assert stages[-1].stage == "Answering", [stage.sentence for stage in stages]
+            with pytest.raises(action_errors.NamespaceForbidden, match="team-b"):
+                await actions.submit(fleet, await planned(fleet, cluster, namespace="team-b"))
+        finally:
+            await actions.remove(fleet, done.key, with_weights=True)
 
 
 async def test_an_api_server_that_comes_back_is_found_again(fleet: Fleet, cluster: Cluster) -> None:

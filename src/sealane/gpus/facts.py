@@ -66,3 +66,5 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     storage_class: str  # the default class, "" when there is none
     deployments: tuple[tuple[str, str, str], ...] = ()  # (namespace, name, managed-by)
     sandbox: bool = False
+    nodes_known: bool = True  # False: not allowed to list them, so `nodes` says nothing
+    queues_known: bool = True  # False: not allowed to list them, so `queues` says nothing

@@ -4,10 +4,11 @@
 waits first, for those who need a full answer. What the viewer may not read is left out and said as unknown
 (`namespaces=None`, `gpu_sharing=None`), never as empty.
 
-KAI counts as present when its Queue kind is served and there is a queue or a scheduler Deployment: the kinds alone
-stay behind when KAI is uninstalled. Whether fractions work is decided on evidence, in this order: `kai-config`; the
-flags of the admission Deployment (on by its flag only); pods that share a card now. Otherwise it is unknown, and the
-server-side dry run of a pod settles it (`models.actions`).
+KAI counts as present when its Queue kind is served and there is a queue or a scheduler Deployment (the kinds alone stay
+behind when KAI is uninstalled); where queues may not be listed, the kind is all there is to go by. Whether fractions
+work is decided on evidence, in this order: `kai-config`; the flags of the admission Deployment (on by its flag only);
+pods that share a card now. Otherwise it is unknown, and the server-side dry run of a pod settles it
+(`models.preflight`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class Objects(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `build` reads. `namespaces` is None where listing them is forbidden."""
+    """All that `build` reads. `namespaces` is None where listing them is forbidden; `nodes_known` and `queues_known`
+    are False there."""
 
     nodes: Sequence[views.NodeView] = ()
     pods: Sequence[views.PodView] = ()
@@ -50,11 +52,16 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
     storage_classes: Sequence[views.StorageClassView] = ()
     configs: Sequence[views.ConfigView] = ()
     namespaces: Sequence[str] | None = None
+    nodes_known: bool = True
+    queues_known: bool = True
 
 
 def facts(cluster: Cluster) -> ClusterFacts:
     """The facts as of now, from the cache; nothing is waited for. Kinds not watched yet begin to be."""
-    allowed = cluster.freshness(resources.NAMESPACES).state != "forbidden"
+
+    def allowed(kind: resources.Resource) -> bool:
+        return cluster.freshness(kind).state != "forbidden"
+
     return build(
         cluster.name,
         Objects(
@@ -65,7 +72,11 @@ def facts(cluster: Cluster) -> ClusterFacts:
             deployments=cluster.views(resources.DEPLOYMENTS, views.DeploymentView),
             storage_classes=cluster.views(resources.STORAGECLASSES, views.StorageClassView),
             configs=cluster.views(views.KAI_CONFIGS, views.ConfigView),
-            namespaces=[header.name for header in cluster.headers(resources.NAMESPACES)] if allowed else None,
+            namespaces=[header.name for header in cluster.headers(resources.NAMESPACES)]
+            if allowed(resources.NAMESPACES)
+            else None,
+            nodes_known=allowed(resources.NODES),
+            queues_known=allowed(resources.QUEUES),
         ),
         version=cluster.version,
         sandbox=cluster.sandbox,
@@ -101,6 +112,8 @@ def build(name: str, objects: Objects, *, version: str = "", sandbox: bool = Fal
             for each in objects.deployments
         ),
         sandbox=sandbox,
+        nodes_known=objects.nodes_known,
+        queues_known=objects.queues_known,
     )
 
 
@@ -178,7 +191,7 @@ def _kai(objects: Objects) -> bool:
     if not objects.queues_served:
         return False
     schedulers = [each for each in _kai_deployments(objects.deployments) if "scheduler" in each.metadata.name]
-    return bool(objects.queues or schedulers)
+    return bool(objects.queues or schedulers or not objects.queues_known)
 
 
 def _gpu_sharing(objects: Objects) -> bool | None:

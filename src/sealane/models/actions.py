@@ -189,26 +189,8 @@ async def replan(fleet: Fleet, key: Key, card: ModelCard, **knobs: Any) -> Plan:
     """The plan of a hosted model with some knobs turned: any field of ModelSpec but its name and place
     (`context=16384`, `copies=2`, `share=…`, `parallel=…`, `kv=…`). Nothing is applied. Raises NotHosted."""
     cluster = fleet.cluster(key.cluster)
-    deployment = await _live(cluster, key)
-    spec = msgspec.structs.replace(hosted.spec_of(cluster.name, deployment), **knobs)
-    facts = await inventory.current(cluster)
-    found = make_plan(spec, card, facts, update=True)
-    volumes = deployment.spec.template.spec.volumes or []
-    if spec.copies > 1 and found.manifests and any(volume.persistent_volume_claim for volume in volumes):
-        one = make_plan(msgspec.structs.replace(spec, copies=1), card, facts, update=True)
-        return msgspec.structs.replace(found, manifests=_with_copies(one, spec.copies))
-    return found
-
-
-def _with_copies(plan: Plan, copies: int) -> tuple[dict[str, Any], ...]:
-    """The plan's manifests for more copies on the volume that holds the weights already: a knob that has nothing to do
-    with storage must not throw them away."""
-    made: list[dict[str, Any]] = []
-    for manifest in plan.manifests:
-        if manifest["kind"] == "Deployment":
-            manifest = {**manifest, "spec": {**manifest["spec"], "replicas": copies}}  # noqa: PLW2901 - the changed copy
-        made.append(manifest)
-    return tuple(made)
+    spec = msgspec.structs.replace(hosted.spec_of(cluster.name, await _live(cluster, key)), **knobs)
+    return make_plan(spec, card, await inventory.current(cluster), update=True)
 
 
 async def change(fleet: Fleet, key: Key, card: ModelCard, **knobs: Any) -> Submission:

@@ -103,6 +103,9 @@ def free_slots(node: Node, *, share: Share) -> int:
 
 def would_start(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, copies: int) -> Verdict:
     """Whether `copies` of the share would start in the queue of the cluster, with the reason in one sentence."""
+    if not cluster.nodes_known:
+        told = f"You may not read the nodes of {cluster.name}, so whether it starts now is not known."
+        return Verdict(starts="waits", sentence=told)
     if not share.on_gpu:
         return _on_cpu(found, cluster, copies=copies)
     nodes = gpu_nodes(cluster)

@@ -114,6 +114,8 @@ def _sharing(spec: ModelSpec, facts: ClusterFacts) -> SealaneError | None:
 def _gpu(
     spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts, *, instead: Sequence[ModelCard]
 ) -> Iterator[SealaneError]:
+    if not facts.nodes_known:
+        return
     nodes = capacity.gpu_nodes(facts)
     if not nodes:
         gone = sum(1 for node in facts.nodes if node.cards)
@@ -207,7 +209,14 @@ def _smaller(spec: ModelSpec, cards: Sequence[ModelCard], *, most: int) -> Itera
 
 
 def _queue(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> Iterator[SealaneError]:
-    """The queue must exist, be a leaf and be able to hold all copies some day."""
+    """The queue must exist, be a leaf and be able to hold all copies some day; what may not be listed is believed."""
+    if not facts.queues_known:
+        if not spec.queue:
+            yield errors.QueueMissing(
+                f"You may not list the queues of {facts.name}, so say which one to use.",
+                next_steps=(NextStep(title="Name your team's queue", command="--queue QUEUE"),),
+            )
+        return
     leaves = capacity.leaf_names(facts)
     queue = capacity.queue_named(facts, spec.queue)
     offers = tuple(NextStep(title=f"Use queue {name}", command=f"--queue {name}") for name in leaves[:3])

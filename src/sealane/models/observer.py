@@ -213,7 +213,7 @@ class Observer:
         snapshot = self._picture(key)
         stage = stages.stage_of(snapshot)
         changes = self._history.setdefault(key, [])
-        if not changes:
+        if not changes and stage.stage != "Submitted":
             self._first(snapshot, changes)
         last = changes[-1].stage if changes else None
         if last is not None and _alike(last, stage):
