@@ -181,3 +181,31 @@ def test_there_is_always_room_to_move(replicas: int, surge: int, unavailable: in
     found = subject._room(spec)
     assert sum(found) > 0
     assert found[1] <= max(replicas, 1)
+
+
+async def test_pods_that_were_left_behind_are_taken_over_by_a_new_owner(sim: Any, a_deployment: Make) -> None:
+    made = sim.cluster.create("deployments", a_deployment("web", replicas=2))
+    await available(sim, "web", 2)
+    before = {pod["metadata"]["uid"] for pod in sim.pods()}
+    sim.cluster.delete("deployments", made, propagation="Orphan")
+    await sim.run(2)
+    sim.cluster.create("deployments", a_deployment("web", replicas=2))
+    await available(sim, "web", 2)
+    assert {pod["metadata"]["uid"] for pod in sim.pods()} == before
+    assert len(sim.cluster.list("replicasets", "team-a")) == 1
+
+
+async def test_a_loose_pod_without_the_templates_hash_is_not_the_deployments(
+    sim: Any, a_deployment: Make, a_pod: Make
+) -> None:
+    sim.cluster.create("pods", a_pod("loose", labels={"app": "web"}))
+    await sim.run(5)
+    sim.cluster.create("deployments", a_deployment("web"))
+    await sim.run(10)
+    (replica_set,) = sim.cluster.list("replicasets", "team-a")
+    digest = replica_set["metadata"]["labels"]["pod-template-hash"]
+    owners = [
+        objects.controller_of(pod) for pod in sim.pods() if objects.labels(pod).get("pod-template-hash") == digest
+    ]
+    assert len(owners) == 1
+    assert objects.controller_of(sim.cluster.get("pods", "team-a", "loose")) is None

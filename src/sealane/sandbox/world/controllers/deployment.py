@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sealane.sandbox.world import objects
+from sealane.sandbox.world.controllers.replicaset import adopt
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.runner import Controller, Key
 
@@ -50,6 +51,7 @@ class DeploymentController(Controller):
         deployment = self.cluster.get("deployments", key[0], key[1])
         if deployment is None or objects.deleting(deployment):
             return None
+        adopt(self.cluster, deployment, "replicasets", api_version="apps/v1", kind="Deployment")
         every = self._replica_sets(deployment)
         current = next((item for item in every if _same_template(item, deployment)), None)
         if not deployment["spec"].get("paused") or current is not None:

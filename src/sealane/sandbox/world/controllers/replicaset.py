@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from sealane.kube import selectors
 from sealane.sandbox.world import objects
-from sealane.sandbox.world.cluster import AdmissionDenied
+from sealane.sandbox.world.cluster import AdmissionDenied, Cluster
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.runner import Controller, Key
 
@@ -36,6 +36,8 @@ class ReplicaSetController(Controller):
         replica_set = self.cluster.get("replicasets", key[0], key[1])
         if replica_set is None:
             return None
+        if not objects.deleting(replica_set):
+            adopt(self.cluster, replica_set, "pods", api_version="apps/v1", kind="ReplicaSet")
         pods = owned_pods(self.cluster.list("pods", key[0]), replica_set)
         alive = [pod for pod in pods if objects.active(pod)]
         again = None
@@ -101,6 +103,19 @@ class ReplicaSetController(Controller):
                     del status["conditions"]
 
         self.cluster.change("replicasets", namespace, name, change, subresource="status")
+
+
+def adopt(cluster: Cluster, owner: Obj, plural: str, *, api_version: str, kind: str) -> None:
+    """Take over what the owner's selector selects and nobody controls, as after a deletion that left it behind."""
+    reference = objects.owner_reference(owner, api_version=api_version, kind=kind)
+
+    def change(obj: Obj) -> None:
+        obj["metadata"].setdefault("ownerReferences", []).append(reference)
+
+    for obj in matching(cluster.list(plural, owner["metadata"]["namespace"]), owner["spec"]["selector"]):
+        finished = obj.get("status", {}).get("phase") in objects.FINISHED
+        if objects.controller_of(obj) is None and not objects.deleting(obj) and not finished:
+            cluster.change(plural, *objects.key(obj), change)
 
 
 def owned_pods(pods: Iterable[Obj], owner: Obj) -> list[Obj]:
