@@ -38,6 +38,17 @@ def test_what_is_not_there_is_none() -> None:
     assert filled().raw("team-a", "a") is None
 
 
+def test_the_revision_grows_with_changes_only() -> None:
+    cache = filled(item("a"))
+    before = cache.revision
+    cache.upsert(item("a"))
+    cache.remove("team-a", "none")
+    assert cache.revision == before
+    cache.upsert(item("a", version=2))
+    cache.remove("team-a", "a")
+    assert cache.revision == before + 2
+
+
 def test_the_same_version_again_is_no_change() -> None:
     cache = filled(item("a"))
     assert cache.upsert(item("a")) is False

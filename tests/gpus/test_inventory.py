@@ -207,6 +207,18 @@ async def test_facts_come_from_the_live_cache_and_say_what_is_not_allowed() -> N
         assert [card.free for card in inventory.facts(fleet.cluster("harbor-eu")).nodes[0].cards] == [0.0] * 4
 
 
+async def test_facts_are_made_anew_only_when_something_changed() -> None:
+    kube = FakeKube()
+    kube.put(resources.NODES, node())
+    async with Fleet([context()], clock=StepClock(), make_client=kube.client) as fleet:
+        await settle()
+        first = await inventory.current(fleet.cluster("harbor-eu"))
+        assert inventory.facts(fleet.cluster("harbor-eu")) is first
+        kube.put(resources.PODS, pod("a", gpus="1"))
+        await settle()
+        assert inventory.facts(fleet.cluster("harbor-eu")) is not first
+
+
 async def test_facts_of_a_dead_cluster_end_with_its_cause() -> None:
     kube = FakeKube()
     kube.down = refused()

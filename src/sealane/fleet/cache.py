@@ -73,6 +73,8 @@ class KindCache:
         self._index: dict[str, set[Key]] = {}
         self._memo: OrderedDict[Key, dict[str, Any]] = OrderedDict()
         self._views: dict[type, dict[Key, Any]] = {}
+        self.revision = 0
+        """Grows with every change, so that whoever derives something from all objects knows when to do it again."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -87,6 +89,7 @@ class KindCache:
         if held is not None:
             self._forget(key, held[0])
         self._entries[key] = (header, item.raw)
+        self.revision += 1
         for term in _terms(header):
             self._index.setdefault(term, set()).add(key)
         return True
@@ -96,6 +99,7 @@ class KindCache:
         held = self._entries.pop((namespace, name), None)
         if held is None:
             return False
+        self.revision += 1
         self._forget((namespace, name), held[0])
         return True
 

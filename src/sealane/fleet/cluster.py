@@ -98,6 +98,10 @@ class Cluster:
         """How far the answers about this kind may be trusted now."""
         return self._feed(resource, "").freshness()
 
+    def revision(self, resource: Resource) -> int:
+        """A number that grows whenever an object of the kind changes."""
+        return self._feed(resource, "").cache.revision
+
     def now(self) -> datetime.datetime:
         """The time by which ages of what is in this cluster are told."""
         return self._clock.now()

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sealane.gpus.facts import Card
-from sealane.gpus.views import PodView
+from sealane.gpus.views import Container, PodView
 from sealane.kube import quantities
 
 GPU = "nvidia.com/gpu"
@@ -43,9 +43,15 @@ def number(text: str) -> float:
 
 def whole_devices(pod: PodView) -> int:
     """How many whole cards a pod holds: the sum over its containers, or its largest init container."""
-    held = [int(number((each.resources.limits or {}).get(GPU, "0"))) for each in pod.spec.containers]
-    before = [int(number((each.resources.limits or {}).get(GPU, "0"))) for each in pod.spec.init_containers or ()]
-    return max(sum(held), max(before, default=0))
+    held = sum(_cards(container) for container in pod.spec.containers)
+    return (
+        max(held, *(_cards(container) for container in pod.spec.init_containers)) if pod.spec.init_containers else held
+    )
+
+
+def _cards(container: Container) -> int:
+    limits = container.resources.limits
+    return int(number(limits[GPU])) if limits and GPU in limits else 0
 
 
 def fraction(pod: PodView, memory_mib: int | None) -> float:

@@ -13,6 +13,7 @@ pods that share a card now. Otherwise it is unknown, and the server-side dry run
 
 from __future__ import annotations
 
+import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -36,6 +37,7 @@ KINDS = (
 
 KAI_NAMESPACE = "kai-scheduler"
 _SHARING_FLAG = "--gpu-sharing-enabled"
+_MADE: weakref.WeakKeyDictionary[Cluster, tuple[object, ClusterFacts]] = weakref.WeakKeyDictionary()
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 
@@ -57,7 +59,20 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def facts(cluster: Cluster) -> ClusterFacts:
-    """The facts as of now, from the cache; nothing is waited for. Kinds not watched yet begin to be."""
+    """The facts as of now, from the cache; nothing is waited for. Kinds not watched yet begin to be. They are made anew
+    only when something that they rest on changed."""
+    state = (
+        cluster.version,
+        cluster.serves(resources.QUEUES),
+        *((cluster.revision(kind), cluster.freshness(kind).state == "forbidden") for kind in KINDS),
+    )
+    held = _MADE.get(cluster)
+    if held is None or held[0] != state:
+        held = _MADE[cluster] = (state, _read(cluster))
+    return held[1]
+
+
+def _read(cluster: Cluster) -> ClusterFacts:
 
     def allowed(kind: resources.Resource) -> bool:
         return cluster.freshness(kind).state != "forbidden"
@@ -122,8 +137,9 @@ def _node(node: views.NodeView, pods: Sequence[views.PodView]) -> Node:
     memory_label = meta.label("nvidia.com/gpu.memory")
     memory_mib = int(cards.number(memory_label)) or None
     count = int(cards.number(allocatable.get(cards.GPU, "0")))
-    cpu = cards.number(allocatable.get("cpu", "0")) - sum(_request(pod, "cpu") for pod in pods)
-    memory = cards.number(allocatable.get("memory", "0")) - sum(_request(pod, "memory") for pod in pods)
+    asked = [_requests(pod) for pod in pods]
+    cpu = cards.number(allocatable.get("cpu", "0")) - sum(each[0] for each in asked)
+    memory = cards.number(allocatable.get("memory", "0")) - sum(each[1] for each in asked)
     return Node(
         name=meta.name,
         ready=any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ()),
@@ -143,18 +159,22 @@ def _taint(taint: views.Taint) -> str:
     return f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
 
 
-def _request(pod: views.PodView, resource: str) -> float:
-    """What the scheduler counts: the sum over containers, or the largest init container (a limit stands in for a
-    missing request, as the API server's defaulting does)."""
-    return max(
-        sum(_asked(each, resource) for each in pod.spec.containers),
-        max((_asked(each, resource) for each in pod.spec.init_containers or ()), default=0.0),
-    )
+def _requests(pod: views.PodView) -> tuple[float, float]:
+    """CPU (cores) and memory (bytes) as the scheduler counts them: the sum over containers, or the largest init
+    container (a limit stands in for a missing request, as the API server's defaulting does)."""
+    cpu = memory = 0.0
+    for container in pod.spec.containers:
+        cpu += _asked(container, "cpu")
+        memory += _asked(container, "memory")
+    for container in pod.spec.init_containers or ():
+        cpu = max(cpu, _asked(container, "cpu"))
+        memory = max(memory, _asked(container, "memory"))
+    return cpu, memory
 
 
 def _asked(container: views.Container, resource: str) -> float:
-    requests, limits = container.resources.requests or {}, container.resources.limits or {}
-    return cards.number(requests.get(resource, limits.get(resource, "0")))
+    found = (container.resources.requests or {}).get(resource) or (container.resources.limits or {}).get(resource)
+    return cards.number(found) if found else 0.0
 
 
 def queues_of(found: Sequence[views.QueueView]) -> tuple[Queue, ...]:

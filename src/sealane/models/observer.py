@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY = 5.0
 """Seconds between looks without an event: waits change their sentence as they grow old."""
 
+LOOK_PACE = 0.1
+"""Least seconds between two looks, however busy a cluster is."""
+
 HISTORY, REMEMBERED = 60, 200
 """Changes kept a model, and models kept after they were removed."""
 
@@ -54,7 +57,7 @@ class Observer:
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._changes = fleet.subscribe()
+        self._changes = fleet.subscribe(pace=LOOK_PACE)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
