@@ -168,9 +168,49 @@ async def test_waiting_for_a_dead_cluster_ends_with_its_cause() -> None:
     kube = FakeKube()
     kube.down = refused("a")
     async with fleet_of(a=kube) as fleet:
-        with pytest.raises(ClusterUnavailable, match="connection is refused") as caught:
+        with pytest.raises(ClusterUnavailable, match="connection is refused"):
             await fleet.cluster("a").synced(resources.PODS, timeout=0.01)
-        assert caught.value.next_steps
+
+
+async def test_a_cluster_known_to_be_dead_is_not_waited_for_and_its_way_out_is_kept() -> None:
+    kube = FakeKube()
+    kube.down = refused("a")
+    async with fleet_of(a=kube) as fleet:
+        with pytest.raises(ClusterUnavailable) as caught:
+            await fleet.cluster("a").synced(resources.PODS, timeout=3600)
+        assert caught.value.sentence == kube.down.sentence
+        assert caught.value.next_steps[: len(kube.down.next_steps)] == kube.down.next_steps
+
+
+async def test_a_hinted_namespace_is_waited_for_where_the_cluster_may_not_be_read() -> None:
+    kube = FakeKube()
+    kube.denied = {("pods", ""), ("allow", "team-a")}
+    kube.put(resources.PODS, pod("mine", namespace="team-a"))
+    async with fleet_of(a=kube) as fleet:
+        cluster = fleet.cluster("a")
+        await cluster.synced(resources.PODS)
+        assert cluster.list(resources.PODS) == []
+        assert cluster.freshness(resources.PODS).state == "forbidden"
+        cluster.hint("team-a")
+        await cluster.synced(resources.PODS)
+        assert [obj["metadata"]["name"] for obj in cluster.list(resources.PODS)] == ["mine"]
+        assert cluster.hints == {"default", "team-a"}
+
+
+async def test_a_server_that_hides_its_version_may_still_be_read() -> None:
+    kube = FakeKube()
+    kube.put(resources.PODS, pod("p"))
+    async with Fleet([context("a")], clock=StepClock(), make_client=kube.client) as fleet:
+        client = fleet.cluster("a").client
+
+        async def hidden() -> str:
+            raise forbidden("no version for you")
+
+        client.version = hidden  # type: ignore[method-assign]
+        await settle()
+        await fleet.cluster("a").synced(resources.PODS, resources.QUEUES)
+        assert fleet.cluster("a").state.state == "forbidden"
+        assert len(fleet.cluster("a").list(resources.PODS)) == 1
 
 
 async def test_bad_credentials_are_told_apart_from_a_dead_network() -> None:

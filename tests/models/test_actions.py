@@ -11,6 +11,7 @@ import hosting as h
 import msgspec
 import pytest
 from fake_kube import FakeKube, StepClock, context, forbidden, settle
+from fake_ollama import FakeOllama
 
 from sealane.fleet import Fleet
 from sealane.gpus import inventory
@@ -280,6 +281,19 @@ async def test_scaling_goes_through_the_scale_subresource_and_gives_back_the_mod
         assert (after.name, after.copies) == ("qwen", 2)
         assert kube.objects[resources.DEPLOYMENTS][("team-a", "qwen")]["spec"]["replicas"] == 2
         assert (await actions.scale(fleet, KEY, copies=0)).copies == 0
+
+
+async def test_scaling_gives_back_what_the_engines_say() -> None:
+    async with cluster() as (kube, fleet):
+        ollama = FakeOllama(h.MODEL)
+        ollama.memory = [h.MODEL]
+        kube.put(resources.DEPLOYMENTS, h.deployment(ready=1))
+        kube.put(resources.REPLICASETS, h.replicaset())
+        kube.put(resources.PODS, h.answering())
+        kube.pods[("team-a", "qwen-1-a")] = ollama
+        await fleet.cluster("harbor-eu").synced(*hosted.KINDS)
+        after = await actions.scale(fleet, KEY, copies=2)
+        assert (after.stage, after.copies, after.ready) == ("Answering", 2, 1)
 
 
 async def test_copies_above_what_the_queue_may_hold_are_refused_with_what_would_fit() -> None:

@@ -100,6 +100,28 @@ async def test_an_unreachable_cluster_only_takes_its_own_models_away() -> None:
         assert [row.cluster for row in rows] == ["harbor-eu"]
 
 
+async def test_someone_with_one_namespace_finds_her_model_when_she_names_it() -> None:
+    kube, _ = hosting()
+    kinds = [kind.plural for kind in hosted.KINDS]
+    kube.denied = {*((kind, "") for kind in kinds), ("allow", "team-a")}
+    async with fleet_of(harbor_eu=kube) as fleet:
+        assert await hosted.read(fleet) == []
+        rows = await hosted.read(fleet, namespace="team-a")
+        assert [row.name for row in rows] == ["qwen"]
+        assert hosted.find(fleet, "qwen", namespace="team-a").name == "qwen"
+
+
+async def test_noise_of_kais_grouper_is_left_out_of_the_picture() -> None:
+    kube, _ = hosting()
+    kube.put(resources.EVENTS, h.event("PodGrouperWarning", "Operation cannot be fulfilled on podgroups"))
+    kube.put(resources.EVENTS, h.event("Pulled", at=2))
+    async with fleet_of(harbor_eu=kube) as fleet:
+        cluster = fleet.cluster("harbor-eu")
+        await cluster.synced(*hosted.KINDS)
+        seen = hosted.picture(cluster, "team-a", "qwen").events
+        assert [event.reason for event in seen] == ["Pulled"]
+
+
 async def test_the_snapshot_waits_for_nobody_and_asks_nobody() -> None:
     kube, ollama = hosting()
     async with fleet_of(harbor_eu=kube) as fleet:

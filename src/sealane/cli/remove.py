@@ -31,7 +31,7 @@ async def command(
     from sealane.runtime import session
 
     async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
-        await hosted.read(fleet)
+        await hosted.read(fleet, namespace=namespace)
         key = hosted.find(fleet, name, cluster=cluster, namespace=namespace)
         removal = await actions.remove(fleet, key, with_weights=with_weights)
     if as_json:

@@ -31,7 +31,7 @@ async def command(
     from sealane.runtime import session
 
     async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
-        await hosted.read(fleet)
+        await hosted.read(fleet, namespace=namespace)
         key = hosted.find(fleet, name, cluster=cluster, namespace=namespace)
         after = await actions.scale(fleet, key, copies)
     if as_json:

@@ -21,6 +21,7 @@ from sealane.fleet.errors import ClusterUnavailable
 from sealane.fleet.feed import Feed
 from sealane.fleet.ports import Reflect
 from sealane.fleet.subscriptions import Pair
+from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.resources import Resource
@@ -65,7 +66,7 @@ class Cluster:
         self._discovered_at = float("-inf")
         self._group: asyncio.TaskGroup | None = None
         self._probe_now = asyncio.Event()
-        self._known = asyncio.Event()
+        self._probed = asyncio.Event()
         self.state = states.ClusterState(
             state="connecting", sentence=f"Connecting to {self.name} at {context.server}.", since=clock.now()
         )
@@ -114,23 +115,41 @@ class Cluster:
 
     async def synced(self, *resources: Resource, timeout: float = 10.0) -> None:
         """Wait until each kind is settled: fully read, forbidden, or not served. Raises ClusterUnavailable with the
-        cause when that takes longer than `timeout` seconds."""
+        cause: at once when the last probe found the cluster unreachable, else after `timeout` seconds."""
         feeds = [self._feed(resource, "") for resource in resources]
         try:
             async with asyncio.timeout(timeout):
-                await self._known.wait()
+                await self._probed.wait()
+                if self.state.state in {"unreachable", "unauthorized"}:
+                    raise self._unavailable(self.state.sentence)
                 for feed in feeds:
-                    await feed.settled.wait()
+                    await feed.settled()
         except TimeoutError:
-            raise self._unavailable(timeout) from None
+            within = f"The cluster {self.name} did not answer within {text.duration(timeout)}."
+            raise self._unavailable(f"{within} {self.state.sentence}") from None
 
-    def _unavailable(self, timeout: float) -> ClusterUnavailable:
-        cause = f" {self.state.sentence}"
+    def _unavailable(self, sentence: str) -> ClusterUnavailable:
+        cause = self.state.error
         return ClusterUnavailable(
-            f"The cluster {self.name} did not answer within {text.duration(timeout)}.{cause}",
-            evidence=self.state.error.evidence if self.state.error else (),
-            next_steps=(NextStep(title="Check the connection", command="sealane doctor"),),
+            sentence,
+            evidence=cause.evidence if cause else (),
+            next_steps=(
+                *(cause.next_steps if cause else ()),
+                NextStep(title="Check the connection", command="sealane doctor"),
+            ),
         )
+
+    def hint(self, namespace: str) -> None:
+        """Say that a namespace exists: it is watched by itself where the whole cluster may not be read."""
+        if namespace and namespace not in self._hints:
+            self._hints.add(namespace)
+            for feed in self._feeds.values():
+                feed.hint(namespace)
+
+    @property
+    def hints(self) -> frozenset[str]:
+        """The namespaces known by name, worth remembering for the next time."""
+        return frozenset(self._hints)
 
     def _feed(self, resource: Resource, namespace: str) -> Feed:
         feed = self._feeds.get(resource)
@@ -146,10 +165,7 @@ class Cluster:
             for hint in sorted(self._hints):
                 feed.hint(hint)
             self._start_feed(feed)
-        if namespace and namespace not in self._hints:
-            self._hints.add(namespace)
-            for each in self._feeds.values():
-                each.hint(namespace)
+        self.hint(namespace)
         return feed
 
     # -- running ------------------------------------------------------------------------------------------------
@@ -186,7 +202,7 @@ class Cluster:
         while True:
             self._probe_now.clear()
             fine = await self._probe()
-            self._known.set() if fine else self._known.clear()
+            self._probed.set()
             if fine:
                 backoff = BACKOFF_FIRST
                 await waiting.until(self._probe_now, clock=self._clock, seconds=PROBE_EVERY)
@@ -201,6 +217,10 @@ class Cluster:
             async with asyncio.timeout(PROBE_LIMIT):
                 self.version = await self.client.version()
                 await self._discover()
+        except kube_errors.Forbidden as error:
+            self._served = self._served or frozenset()
+            self._set("forbidden", error.sentence, error)
+            return True
         except SealaneError as error:
             self._set(states.state_of_error(error, was_live=self._was_live()), error.sentence, error)
             return False

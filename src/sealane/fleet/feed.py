@@ -41,7 +41,7 @@ class Feed:
     ) -> None:
         self.resource = resource
         self.cache = KindCache(resource)
-        self.settled = asyncio.Event()
+        self._settled = asyncio.Event()
         self._client = client
         self._reflect = reflect
         self._clock = clock
@@ -61,6 +61,13 @@ class Feed:
             self._namespaces[namespace] = asyncio.Event()
             self._more_namespaces.set()
 
+    async def settled(self) -> None:
+        """Return once there is an answer: fully read, forbidden or not served; for each namespace where need be."""
+        await self._settled.wait()
+        if self._narrow:
+            for answered in list(self._namespaces.values()):
+                await answered.wait()
+
     def freshness(self) -> states.Freshness:
         """How far the cache may be trusted now."""
         return states.freshness(
@@ -74,7 +81,7 @@ class Feed:
     def not_served(self) -> None:
         """The server does not have this kind: empty, and rightly so."""
         self._set("gone", None)
-        self.settled.set()
+        self._settled.set()
 
     async def run(self) -> None:
         """Follow the kind for ever; ends only by cancellation."""
@@ -94,6 +101,7 @@ class Feed:
             async for change in changes:
                 if self._refused(change) and self._namespaces:
                     self._narrow = True
+                    self._settled.set()
                     return
                 self._apply(change, namespace="")
 
@@ -115,6 +123,8 @@ class Feed:
             async for change in changes:
                 if not (self._refused(change) and self._condition == "live"):
                     self._apply(change, namespace=namespace)
+                if isinstance(change, Synced) or self._refused(change):
+                    self._namespaces[namespace].set()
 
     @staticmethod
     def _refused(change: Change) -> bool:
@@ -128,7 +138,7 @@ class Feed:
             first = not self._loaded
             self._loaded = True
             self._set("live", None)
-            self.settled.set()
+            self._settled.set()
             if changed or first:
                 self._notify()
         elif isinstance(change, Upsert):
@@ -140,7 +150,7 @@ class Feed:
     def _take_condition(self, change: Condition) -> None:
         self._set(change.state, change.error)
         if change.state in {"forbidden", "unauthorized", "gone"}:
-            self.settled.set()
+            self._settled.set()
         if change.state in {"reconnecting", "unreachable", "unauthorized"}:
             self._trouble(change.error)
 

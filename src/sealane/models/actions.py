@@ -122,7 +122,8 @@ async def scale(fleet: Fleet, key: Key, copies: int) -> Hosted:
         await cluster.client.scale(resources.DEPLOYMENTS, key.name, copies, namespace=key.namespace)
     except kube_errors.Forbidden as error:
         raise _no_right(key, "scale", error) from error
-    stage = stages.stage_of(hosted.picture(cluster, key.namespace, key.name))
+    engines = await hosted.ask_engines(cluster, key.namespace, key.name)
+    stage = stages.stage_of(hosted.picture(cluster, key.namespace, key.name, engines=engines))
     after = hosted.row(cluster.name, await _live(cluster, key), stage)
     return msgspec.structs.replace(after, sentence=warnings[0]) if warnings else after
 

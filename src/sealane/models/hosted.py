@@ -46,6 +46,9 @@ KINDS = (
 )
 """The kinds that stages are read from."""
 
+NOISE = frozenset({"PodGrouperWarning"})
+"""Reasons of events that say nothing: KAI's grouper warns of its own retried writes on nearly every new pod."""
+
 OURS: Mapping[str, str] = {MANAGED_BY: "sealane"}
 ENGINE_PORT = engine.PORT
 
@@ -95,7 +98,12 @@ def picture(
         now=cluster.now(),
         deployment=deployment,
         pods=tuple(pods),
-        events=tuple(view(obj, EventView) for uid in about for obj in cluster.linked(resources.EVENTS, uid)),
+        events=tuple(
+            view(obj, EventView)
+            for uid in about
+            for obj in cluster.linked(resources.EVENTS, uid)
+            if obj.get("reason") not in NOISE
+        ),
         pod_groups=tuple(
             view(obj, PodGroupView)
             for pod in pods
@@ -202,9 +210,12 @@ def snapshot(fleet: Fleet, *, engines: Mapping[Key, Mapping[str, EngineFacts]] |
     return found
 
 
-async def read(fleet: Fleet, *, timeout: float = 10.0) -> list[Hosted]:
+async def read(fleet: Fleet, *, namespace: str = "", timeout: float = 10.0) -> list[Hosted]:
     """All hosted models, once the clusters answered and the engines of ready pods were asked. Clusters that do not
-    answer within `timeout` seconds are left out; `fleet.clusters` says why."""
+    answer within `timeout` seconds are left out; `fleet.clusters` says why. `namespace` is one that is known by name:
+    whoever may not list a cluster's Deployments sees those of such namespaces only."""
+    for cluster in fleet.clusters.values():
+        cluster.hint(namespace)
     reachable = [cluster for cluster in await _settled(fleet, timeout) if cluster is not None]
     asked: dict[Key, dict[str, EngineFacts]] = {}
     async with asyncio.TaskGroup() as group:
@@ -227,6 +238,16 @@ async def _settled(fleet: Fleet, timeout: float) -> list[Cluster | None]:
         return None
 
     return list(await asyncio.gather(*(settle(cluster) for cluster in fleet.clusters.values())))
+
+
+async def ask_engines(cluster: Cluster, namespace: str, name: str) -> dict[str, EngineFacts]:
+    """One look at the engine of each ready copy of a model, by pod name."""
+    found: dict[str, EngineFacts] = {}
+    deployment = deployment_of(cluster, namespace, name)
+    if deployment is not None:
+        ready = [pod for pod in _pods(cluster, deployment) if pod.ready and not pod.leaving]
+        await asyncio.gather(*(_ask(cluster, pod, deployment.model, found) for pod in ready))
+    return found
 
 
 async def _ask(cluster: Cluster, pod: PodView, model: str, into: dict[str, EngineFacts]) -> None:
