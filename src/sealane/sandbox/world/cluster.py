@@ -11,6 +11,7 @@ import copy
 import itertools
 import random
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.world import objects
@@ -76,6 +77,11 @@ class Cluster:
             if found is not None:
                 self._kinds[plural] = found
         return found
+
+    def serve(self, kind: Any) -> None:
+        """Serve a kind from now on, where the API side has not begun to by itself."""
+        if self._find(kind.group, kind.plural) is None:
+            self.store.kinds.add(kind)
 
     def learn(self, kind: Kind) -> None:
         """Remember a kind that was seen in a change: the way by which custom resources become known here."""

@@ -35,8 +35,13 @@ class StoreEvent(Protocol):
 
 
 class Store(Protocol):
-    """One cluster's objects. Raises the API's own errors; reads give None for what is not there."""
+    """One cluster's objects. Raises the API's own errors; reads give None for what is not there.
 
+    `kinds` is the registry of what is served: `find(group, plural)`, `add(kind)`, and iteration over all kinds.
+    """
+
+    @property
+    def kinds(self) -> Any: ...
     def get(self, kind: Any, namespace: str, name: str) -> Obj | None: ...
     def list(self, kind: Any, namespace: str = "", *, labels: Mapping[str, str] | None = None) -> list[Obj]: ...
     def create(self, kind: Any, obj: Obj, *, manager: str) -> Obj: ...

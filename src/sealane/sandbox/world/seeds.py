@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from sealane.sandbox.api.kinds import Kind
-from sealane.sandbox.world import modelseeds, objects
+from sealane.sandbox.world import kaiseeds, modelseeds, objects
 from sealane.sandbox.world.cluster import Cluster
 from sealane.sandbox.world.ports import Obj
 
@@ -33,7 +32,7 @@ def data(name: str) -> dict[str, Any]:
 def plant(cluster: Cluster, plan: dict[str, Any]) -> bool:
     """Fill a new cluster; False, and nothing done, where there are nodes already."""
     if plan["kai"]:
-        _serve_kai(cluster)
+        kaiseeds.serve(cluster)
     if cluster.list("nodes"):
         return False
     for name in _SYSTEM:
@@ -50,7 +49,10 @@ def plant(cluster: Cluster, plan: dict[str, Any]) -> bool:
     if plan.get("system", True):
         _system_workloads(cluster)
     if plan["kai"]:
-        _kai(cluster, plan)
+        for plural, body in kaiseeds.objects_of(data("kai"), plan):
+            _put(cluster, plural, body)
+        for entry in kaiseeds.programs(data("kai")) if plan.get("system", True) else ():
+            _deployment(cluster, entry)
     _workloads(cluster, plan)
     return True
 
@@ -115,52 +117,56 @@ def _node(cluster: Cluster, entry: dict[str, Any], plan: dict[str, Any], number:
         "topology.kubernetes.io/zone": plan["zone"],
         SIMULATED: "true",
     }
-    capacity = {"cpu": entry["cpu"], "memory": entry["memory"], "pods": "110", "ephemeral-storage": "500Gi"}
     if entry.get("gpus"):
-        capacity["nvidia.com/gpu"] = str(entry["gpus"])
         labels |= {
             "nvidia.com/gpu.present": "true",
             "nvidia.com/gpu.count": str(entry["gpus"]),
             "nvidia.com/gpu.memory": str(entry["gpu_mib"]),
             "nvidia.com/gpu.product": entry["product"],
         }
-    now = cluster.clock.stamp()
+    notes = {SIMULATED: f"Sealane sandbox, {plan['city']}"}
+    body: Obj = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": notes},
+        "spec": {"podCIDR": f"{plan['address']}.{number}.0/24", "providerID": f"simulated://{cluster.name}/{name}"},
+        "status": _node_status(entry, address=f"{plan['address']}.0.{number}", now=cluster.clock.stamp()),
+    }
+    _put(cluster, "nodes", body, manager="kubelet")
+
+
+def _node_status(entry: dict[str, Any], *, address: str, now: str) -> Obj:
+    name = entry["name"]
+    capacity = {"cpu": entry["cpu"], "memory": entry["memory"], "pods": "110", "ephemeral-storage": "500Gi"}
+    if entry.get("gpus"):
+        capacity["nvidia.com/gpu"] = str(entry["gpus"])
     words = {"Ready": ("True", "KubeletReady", "kubelet is posting ready status")}
     for pressure in ("Memory", "Disk", "PID"):
         text = f"kubelet has no {pressure.lower()} pressure"
         words[f"{pressure}Pressure"] = ("False", f"KubeletHasNo{pressure}Pressure", text)
-    conditions = [
-        {"type": kind, "status": status, "reason": reason, "message": text,
-         "lastHeartbeatTime": now, "lastTransitionTime": now}
-        for kind, (status, reason, text) in words.items()
-    ]  # fmt: skip
-    address = f"{plan['address']}.0.{number}"
-    body: Obj = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {SIMULATED: f"Sealane sandbox, {plan['city']}"}},
-        "spec": {"podCIDR": f"{plan['address']}.{number}.0/24", "providerID": f"simulated://{cluster.name}/{name}"},
-        "status": {
-            "capacity": capacity,
-            "allocatable": capacity,
-            "conditions": conditions,
-            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-            "nodeInfo": {
-                "kubeletVersion": _VERSION,
-                "kubeProxyVersion": "",
-                "osImage": "Sealane sandbox (simulated)",
-                "architecture": "amd64",
-                "operatingSystem": "linux",
-                "kernelVersion": "simulated",
-                "containerRuntimeVersion": "simulated://1",
-                "machineID": name,
-                "systemUUID": name,
-                "bootID": name,
-            },
+    times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {
+        "capacity": capacity,
+        "allocatable": capacity,
+        "conditions": [
+            {"type": kind, "status": status, "reason": reason, "message": text, **times}
+            for kind, (status, reason, text) in words.items()
+        ],
+        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+        "nodeInfo": {
+            "kubeletVersion": _VERSION,
+            "kubeProxyVersion": "",
+            "osImage": "Sealane sandbox (simulated)",
+            "architecture": "amd64",
+            "operatingSystem": "linux",
+            "kernelVersion": "simulated",
+            "containerRuntimeVersion": "simulated://1",
+            "machineID": name,
+            "systemUUID": name,
+            "bootID": name,
         },
     }
-    _put(cluster, "nodes", body, manager="kubelet")
 
 
 def _storage_class() -> Obj:
@@ -200,97 +206,6 @@ def _binding(entry: dict[str, Any], kind: str) -> Obj:
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": entry["role"]},
         "subjects": [{"apiGroup": _RBAC, "kind": who[0], "name": who[1]}],
     }
-
-
-def _serve_kai(cluster: Cluster) -> None:
-    """KAI's CRDs; their kinds are served from now on, also where the API side does not read CRDs by itself."""
-    for entry in data("kai")["crds"]:
-        name = f"{entry['plural']}.{entry['group']}"
-        if cluster.get("customresourcedefinitions", "", name) is None:
-            _put(cluster, "customresourcedefinitions", _crd(entry, cluster.clock.stamp()))
-        registry = getattr(cluster.store, "kinds", None)
-        if registry is not None and registry.find(entry["group"], entry["plural"]) is None:
-            registry.add(
-                Kind(
-                    entry["group"], entry["version"], entry["plural"], entry["kind"],
-                    namespaced=entry["scope"] == "Namespaced", singular=entry["singular"],
-                    short_names=tuple(entry["short"]), subresources=("status",), custom=True,
-                )
-            )  # fmt: skip
-
-
-def _crd(entry: dict[str, Any], now: str) -> Obj:
-    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {
-        "name": entry["version"],
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": entry["columns"],
-    }
-    names = {
-        "plural": entry["plural"],
-        "singular": entry["singular"],
-        "kind": entry["kind"],
-        "listKind": f"{entry['kind']}List",
-        "shortNames": entry["short"],
-    }
-    conditions = [
-        {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
-        {"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
-         "message": "the initial names have been accepted"},
-    ]  # fmt: skip
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{entry['plural']}.{entry['group']}"},
-        "spec": {
-            "group": entry["group"],
-            "scope": entry["scope"],
-            "names": names,
-            "versions": [version],
-            "conversion": {"strategy": "None"},
-        },
-        "status": {
-            "acceptedNames": names,
-            "storedVersions": [entry["version"]],
-            "conditions": [condition | {"lastTransitionTime": now} for condition in conditions],
-        },
-    }
-
-
-def _kai(cluster: Cluster, plan: dict[str, Any]) -> None:
-    kai = data("kai")
-    for name in kai["namespaces"]:
-        _namespace(cluster, {"name": name})
-    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    meta = {"name": "kai-resource-reservation", "namespace": "kai-resource-reservation"}
-    _put(cluster, "serviceaccounts", account | {"metadata": meta})
-    for name, value in kai["priority_classes"].items():
-        body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
-        _put(cluster, "priorityclasses", body | {"value": value, "globalDefault": False})
-    config = {"apiVersion": "kai.scheduler/v1", "kind": "Config", "metadata": {"name": "kai-config"}}
-    _put(cluster, "configs", config | {"spec": {"namespace": "kai-scheduler", "admission": {"gpuSharing": True}}})
-    shard = {"apiVersion": "kai.scheduler/v1", "kind": "SchedulingShard", "metadata": {"name": "default"}}
-    _put(cluster, "schedulingshards", shard | {"spec": {"placementStrategy": {"gpu": "binpack", "cpu": "binpack"}}})
-    for program, arguments in kai["programs"].items() if plan.get("system", True) else ():
-        name = kai["names"].get(program, program)
-        image = f"{kai['image']}/{program}:{kai['version']}"
-        entry = {"name": name, "namespace": "kai-scheduler", "image": image, "cpu": "50m", "memory": "128Mi"}
-        _deployment(cluster, entry | {"args": arguments, "managed_by": "Helm"})
-    for entry in plan["queues"]:
-        _put(cluster, "queues", _queue(entry))
-
-
-def _queue(entry: dict[str, Any]) -> Obj:
-    free = {"quota": -1, "limit": -1, "overQuotaWeight": 1}
-    gpu = {"quota": entry["quota"], "limit": entry["limit"], "overQuotaWeight": entry["weight"]}
-    spec: Obj = {"resources": {"gpu": gpu, "cpu": free, "memory": dict(free)}}
-    if entry.get("parent"):
-        spec["parentQueue"] = entry["parent"]
-    body = {"apiVersion": "scheduling.run.ai/v2", "kind": "Queue", "metadata": {"name": entry["name"]}}
-    return body | {"spec": spec}
 
 
 def _system_workloads(cluster: Cluster) -> None:

@@ -100,7 +100,7 @@ class ClusterWorld:
         self.warmed_up.set()
 
     def _contents(self) -> Sequence[str]:
-        registry = getattr(self.cluster.store, "kinds", ())
+        registry = self.cluster.store.kinds
         names = [kind.plural for kind in registry if kind.namespaced and "list" in kind.verbs]
         for kind in registry:
             self.cluster.learn(kind)

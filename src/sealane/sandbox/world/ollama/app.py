@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from sealane.sandbox.world.ollama.anthropic import Messages
 from sealane.sandbox.world.ollama.engine import Engine
+from sealane.sandbox.world.ollama.management import Management
 from sealane.sandbox.world.ollama.native import Native
 from sealane.sandbox.world.ollama.openai import OpenAi
 from sealane.sandbox.world.programs.messages import ASGIApp, Message, Receive, Send
@@ -24,6 +25,7 @@ def build(engine: Engine, *, say: Callable[[str], None] = lambda _line: None) ->
     routes = [
         Route("/", _greeting, methods=["GET", "HEAD"]),
         *Native(engine, version=VERSION).routes(),
+        *Management(engine).routes(),
         *OpenAi(engine).routes(),
         *Messages(engine).routes(),
     ]
