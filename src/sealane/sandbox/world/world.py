@@ -33,9 +33,10 @@ from sealane.sandbox.world.scheduler.default import DefaultScheduler
 from sealane.sandbox.world.scheduler.grouper import PodGrouper
 from sealane.sandbox.world.scheduler.kai import KaiScheduler
 
-_WARM_ROUNDS = 100
+_WARM_ROUNDS = 300
 _WARM_STEP = 0.05
 _WARM_STILL = 4
+_WORKLOADS = ("deployments", "daemonsets", "statefulsets", "jobs")
 
 
 class ClusterWorld:
@@ -89,7 +90,8 @@ class ClusterWorld:
         for _ in range(_WARM_ROUNDS):
             await self.cluster.clock.sleep(_WARM_STEP * self.cluster.clock.speed)
             pods = self.cluster.list("pods")
-            resting = bool(pods) and all(_rests(pod) for pod in pods)
+            begun = bool(pods) or not any(self.cluster.list(plural) for plural in _WORKLOADS)
+            resting = begun and all(_rests(pod) for pod in pods)
             still = still + 1 if resting and len(pods) == before else 0
             before = len(pods)
             if still >= _WARM_STILL:
