@@ -73,6 +73,17 @@ def test_a_number_that_does_not_do_is_said_and_nothing_is_created(
     assert not models_of(services).submitted
 
 
+def test_one_bad_number_costs_nothing_else_that_was_written(visitor: TestClient) -> None:
+    sent = {"model": "llama3.1:8b", "copies": "many", "context": "4096", "name": "mine"}
+    answer = visitor.post("/host", data=sent)
+    assert answer.status_code == 422
+    for written in ('value="4096"', 'value="mine"', "“many” does not do for copies"):
+        assert written in fakes.shown(answer)
+    linked = visitor.get("/host", params=sent)
+    assert linked.status_code == 200
+    assert "“many” does not do for copies" in linked.text
+
+
 def test_a_refused_plan_keeps_what_was_written(visitor: TestClient, services: Services) -> None:
     sent = {"model": "llama3.1:8b", "where": "harbor-eu~research", "copies": "30", "context": "4096", "name": "mine"}
     answer = visitor.post("/host", data=sent)

@@ -131,6 +131,8 @@ async def test_streams_end_with_the_hub_so_that_pages_connect_anew() -> None:
     await asyncio.gather(running, return_exceptions=True)
     async with asyncio.timeout(5):
         assert [message async for message in messages if b"hx-partial" in message] == []
+        assert [message async for message in hub.read("key", Page(a="1"))] == []
+    assert hub.open == 0
 
 
 async def test_renders_are_at_least_a_tenth_of_a_second_apart() -> None:

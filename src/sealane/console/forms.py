@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,11 +24,20 @@ class Form:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    @property
+    def names(self) -> set[str]:
+        return set(self._values)
+
+    def without(self, names: Iterable[str]) -> Form:
+        """The same form with some fields left out."""
+        return Form({name: value for name, value in self._values.items() if name not in set(names)})
+
     def text(self, name: str, default: str = "") -> str:
         """A field without the spaces around it; raises Refused when it is absurdly long."""
         value = str(self._values.get(name, default)).strip()
         if len(value) > _LONGEST:
-            raise Refused(f"The field {name} holds {len(value)} characters; {_LONGEST} is the most.")
+            sentence = f"The field {name} holds {len(value)} characters; {_LONGEST} is the most."
+            raise Refused(sentence, fields={name: sentence})
         return value
 
     def number(self, name: str, default: int, *, least: int, most: int) -> int:

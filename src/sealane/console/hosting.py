@@ -73,6 +73,19 @@ def read_host_form(form: Form) -> HostForm:
     )
 
 
+def read_what_does(form: Form) -> tuple[HostForm, Refused | None]:
+    """The form without the fields that do not do (they take their defaults), and the first one's refusal."""
+    first: Refused | None = None
+    while True:
+        try:
+            return read_host_form(form), first
+        except Refused as refused:
+            first = first or refused
+            if not refused.fields.keys() & form.names:
+                return HostForm(), first
+            form = form.without(refused.fields)
+
+
 def share_of(form: HostForm) -> Share:
     """The share that one copy is to get; an empty Share leaves it to the plan."""
     if form.mode == "part":

@@ -138,17 +138,20 @@ class Hub:
                 group.create_task(self._listen(self._services.models.changes), name="live: models")
                 self.ready.set()
         finally:
+            self._group = None
             for stream in self._streams.values():
                 for reader in stream.readers:
                     reader.close()
 
     async def read(self, key: object, render: Render) -> AsyncIterator[bytes]:
         """The messages of the stream `key`, started if nobody reads it yet, ended with its last reader."""
+        if self._group is None:
+            return  # the hub has ended: an empty stream makes the page connect to whatever serves next
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(render, self._services.clock)
-            assert self._group is not None  # noqa: S101 -- requests are served only while the hub runs
+            stream = Stream(render, self._services.clock)
             self._tasks[key] = self._group.create_task(stream.run(), name=f"live: {key}")
+            self._streams[key] = stream
         reader = stream.join()
         try:
             while (message := await reader.next()) is not None:

@@ -23,6 +23,7 @@ from sealane.console.json import JSONResponse
 from sealane.console.services import Ref, Services
 from sealane.console.templating import Templates
 
+_FRAME = ("rail", "scope", "sandbox", "away")
 C = TypeVar("C", bound=msgspec.Struct)
 
 
@@ -128,7 +129,8 @@ def live_path(view: View[Any], request: Request) -> str:
 def render_regions(templates: Templates, services: Services, view: View[C], context: C) -> dict[str, str]:
     """Every live region of a view, rendered: element id → HTML."""
     frame = frame_of(services, view.rail)
-    found = {"r-rail": templates.render("frame/rail.html", frame=frame), "r-gone": ""}
+    found = {f"r-{part}": templates.render(f"frame/{part}.html", frame=frame) for part in _FRAME}
+    found["r-gone"] = ""
     for element, template in view.regions.items():
         found[element] = templates.render(template, page=context, frame=frame)
     return found

@@ -205,6 +205,11 @@ VIEW = View(
     rail="clusters",
     title=lambda _: "Clusters",
     context=context,
-    regions={"r-side": "clusters/side.html", "r-queues": "clusters/queues.html", "r-nodes": "clusters/nodes.html"},
+    regions={
+        "r-heading": "clusters/heading.html",
+        "r-side": "clusters/side.html",
+        "r-queues": "clusters/queues.html",
+        "r-nodes": "clusters/nodes.html",
+    },
 )
 ACTIONS = (Route("/switch", switch, methods=["POST"]),)

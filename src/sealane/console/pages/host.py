@@ -98,9 +98,14 @@ class HostContext(msgspec.Struct, frozen=True, kw_only=True):
 
 async def context(desk: Desk, ask: Ask) -> HostContext:
     """The form of an address."""
-    form = hosting.read_host_form(Form(dict(ask.query)))
+    form, refused = hosting.read_what_does(Form(dict(ask.query)))
     filled, _ = await fill(desk.services, form)
-    return filled
+    return filled if refused is None else _refused(filled, refused)
+
+
+def _refused(filled: HostContext, error: SealaneError) -> HostContext:
+    """The form with one more reason against it, which comes first."""
+    return msgspec.structs.replace(filled, refusals=(error, *filled.refusals), summary=error.sentence, ready=False)
 
 
 async def fill(services: Services, form: HostForm) -> tuple[HostContext, Plan | None]:
@@ -279,10 +284,9 @@ async def preview(request: Request) -> Response:
 async def deploy(request: Request) -> Response:
     """POST /host: plan, submit, go to the model's page. Whatever fails, the form comes back as it was."""
     sent = await read_form(request)
-    try:
-        form = hosting.read_host_form(sent)
-    except Refused as refused:
-        return await _again(request, HostForm(model=sent.text("model"), where=sent.text("where")), refused)
+    form, refused = hosting.read_what_does(sent)
+    if refused is not None:
+        return await _again(request, form, refused)
     services = services_of(request)
     filled, plan = await fill(services, form)
     if plan is None or plan.refusals:
