@@ -211,7 +211,7 @@ def _value(token: str, text: str) -> str:
 
 def _values(tokens: list[str], text: str) -> tuple[str, ...]:
     if not tokens or tokens.pop(0) != "(":
-        raise _bad(text, "a set of values opens with '('")
+        raise _bad(text, f"found '{text.split()[-1]}' expected: '('")
     values: set[str] = set()
     expect_value = True
     while tokens:

@@ -74,7 +74,7 @@ class Sandbox:
         self._keeper.load()
         for name, store in self.stores.items():
             crds.Shapes(store)
-            store.prepare = prepare.preparer(store)
+            prepare.install(store)
             _seed(name, store)
         for name, place in self._folders().items():
             certificates.ensure(place, name)

@@ -74,7 +74,7 @@ class Api:
     def __init__(self) -> None:
         self.store = Store()
         crds.Shapes(self.store)
-        self.store.prepare = prepare.preparer(self.store)
+        prepare.install(self.store)
         for name in ("default", "team"):
             self.store.create(kinds.NAMESPACES, {"metadata": {"name": name}}, manager="test")
         access.seed_roles(self.store)

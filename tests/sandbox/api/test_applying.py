@@ -134,6 +134,37 @@ def test_an_apply_that_changes_nothing_changes_nothing_at_all() -> None:
     assert again(live, config(a="1"), "one") == live
 
 
+def test_a_new_object_is_owned_as_if_gos_empty_one_had_been_changed() -> None:
+    new = deployment({"name": "a", "resources": {"limits": {"cpu": "1"}}}, strategy={"type": "Recreate"})
+    ownership.track(DEPLOYMENTS, None, new, manager="m", now=NOW)
+    fields = new["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
+    assert fields["f:strategy"] == {"f:type": {}}
+    containers = fields["f:template"]["f:spec"]["f:containers"]
+    assert list(containers) == ['k:{"name":"a"}']
+    assert containers['k:{"name":"a"}']["f:resources"] == {".": {}, "f:limits": {".": {}, "f:cpu": {}}}
+
+
+def test_a_list_in_which_a_key_comes_twice_counts_as_one_field() -> None:
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    new = deployment({"name": "a", "env": twice})
+    ownership.track(DEPLOYMENTS, None, new, manager="m", now=NOW)
+    fields = new["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]["f:containers"]
+    assert fields['k:{"name":"a"}']["f:env"] == {}
+
+
+def test_a_quantity_spelled_otherwise_is_a_conflict_as_on_a_real_server() -> None:
+    live = first(deployment({"name": "a", "resources": {"limits": {"cpu": "1"}}}), "one", DEPLOYMENTS)
+    with pytest.raises(StatusError, match=r"limits\.cpu"):
+        again(live, deployment({"name": "a", "resources": {"limits": {"cpu": "1000m"}}}), "two", DEPLOYMENTS)
+
+
+def test_applies_are_listed_before_updates() -> None:
+    live = config(a="1")
+    ownership.track(CONFIGMAPS, None, live, manager="editor", now=NOW)
+    made = again(live, config(b="1"), "applier")
+    assert [entry["manager"] for entry in made["metadata"]["managedFields"]] == ["applier", "editor"]
+
+
 def test_status_and_spec_have_entries_of_their_own() -> None:
     live = deployment({"name": "a"})
     ownership.track(DEPLOYMENTS, None, live, manager="m", now=NOW)

@@ -22,7 +22,7 @@ spec:
       - name: web
         image: nginx:1.27
         ports: [{containerPort: 80, name: http}]
-        resources: {limits: {cpu: 1000m, memory: 1024Mi}}
+        resources: {limits: {cpu: "1", memory: 1Gi}}
 ---
 apiVersion: v1
 kind: Service

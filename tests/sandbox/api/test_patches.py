@@ -58,19 +58,29 @@ def test_a_json_patch_is_applied_and_a_failing_test_is_refused() -> None:
     assert caught.value.code == 422
 
 
-@pytest.mark.parametrize("patch", [{"op": "add"}, [{"op": "dance", "path": "/a"}], [{"path": "/a"}]])
-def test_what_is_no_json_patch_is_a_bad_request(patch: Any) -> None:
+@pytest.mark.parametrize(
+    ("patch", "code"), [({"op": "add"}, 400), ([{"op": "dance", "path": "/a"}], 422), ([{"path": "/a"}], 422)]
+)
+def test_what_is_no_json_patch_is_refused(patch: Any, code: int) -> None:
     with pytest.raises(StatusError) as caught:
         patches.json_patch({"a": 1}, patch)
-    assert caught.value.code == 400
+    assert caught.value.code == code
+
+
+def test_new_items_of_a_strategic_patch_come_first() -> None:
+    made = patches.strategic(pod({"name": "web"}), pod({"name": "side"}), POD)
+    assert [item["name"] for item in made["spec"]["containers"]] == ["side", "web"]
 
 
 def test_a_strategic_patch_merges_containers_by_name() -> None:
     live = pod({"name": "a", "image": "a:1", "args": ["x"]}, {"name": "b", "image": "b:1"})
     made = patches.strategic(live, pod({"name": "b", "image": "b:2"}, {"name": "c", "image": "c:1"}), POD)
-    assert made == pod(
-        {"name": "a", "image": "a:1", "args": ["x"]}, {"name": "b", "image": "b:2"}, {"name": "c", "image": "c:1"}
-    )
+    by_name = {item["name"]: item for item in made["spec"]["containers"]}
+    assert by_name == {
+        "a": {"name": "a", "image": "a:1", "args": ["x"]},
+        "b": {"name": "b", "image": "b:2"},
+        "c": {"name": "c", "image": "c:1"},
+    }
 
 
 def test_a_strategic_patch_deletes_an_item_and_replaces_atomic_lists() -> None:

@@ -52,7 +52,7 @@ async def test_selectors_narrow_a_list(api: Any) -> None:
     ("query", "said"),
     [
         ("labelSelector=a in b", "unable to parse requirement"),
-        ("fieldSelector=spec.volumes%3Dx", 'field label not supported: "spec.volumes"'),
+        ("fieldSelector=spec.volumes%3Dx", "field label not supported: spec.volumes"),
         ("limit=many", 'parsing "many": invalid syntax'),
         ("continue=rubbish!", "continue key is not valid"),
     ],
@@ -192,10 +192,15 @@ async def test_what_is_not_there_is_not_found(api: Any) -> None:
     assert answer.json["details"] == {"name": "nobody", "kind": "pods"}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/unicorns", "/apis/nowhere/v1/things", "/api/v2/pods", "/nothing"])
-async def test_a_path_that_is_not_served_is_not_found(api: Any, path: str) -> None:
-    answer = await api.call("GET", path)
+async def test_a_resource_that_a_version_does_not_have_is_not_found(api: Any) -> None:
+    answer = await api.call("GET", "/api/v1/unicorns")
     assert (answer.status, answer.json["message"]) == (404, "the server could not find the requested resource")
+
+
+@pytest.mark.parametrize("path", ["/apis/nowhere/v1/things", "/api/v2/pods", "/nothing", "/apis/nowhere"])
+async def test_a_path_that_nothing_is_served_under_is_not_found_in_plain_text(api: Any, path: str) -> None:
+    answer = await api.call("GET", path)
+    assert (answer.status, answer.body) == (404, b"404 page not found\n")
 
 
 async def test_events_are_shown_in_both_groups(api: Any) -> None:

@@ -184,7 +184,7 @@ def test_foreground_deletion_waits_with_a_finalizer(store: Store) -> None:
 
 def test_the_uid_is_a_precondition_of_a_delete(store: Store) -> None:
     store.create(CONFIGMAPS, config(), manager="t")
-    with pytest.raises(StatusError, match="UID in precondition"):
+    with pytest.raises(StatusError, match="the UID in the precondition"):
         store.delete(CONFIGMAPS, "team", "settings", uid="other")
 
 

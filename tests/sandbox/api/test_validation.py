@@ -69,8 +69,8 @@ def meta(**fields: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (
             spec(strategy={"type": "Now"}),
-            "spec.strategy.type",
-            'Unsupported value: "Now": supported values: "Recreate", "RollingUpdate"',
+            "spec.strategy",
+            'Unsupported value: {"Type":"Now","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"',
         ),
         (
             spec(strategy={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
@@ -91,7 +91,6 @@ def meta(**fields: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (container(name="C!"), f"{IN}.containers[0].name", "a lowercase RFC 1123 label must consist of"),
         (container(image=""), f"{IN}.containers[0].image", "Required value"),
-        (container(image=" i"), f"{IN}.containers[0].image", "must not have leading or trailing whitespace"),
         (
             container(imagePullPolicy="Sometimes"),
             f"{IN}.containers[0].imagePullPolicy",
@@ -129,8 +128,8 @@ def meta(**fields: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (
             container(resources={"limits": {"gpu": 1}}),
-            f"{IN}.containers[0].resources.limits",
-            "must be a standard resource type or fully qualified",
+            f"{IN}.containers[0].resources.limits[gpu]",
+            "must be a standard resource for containers",
         ),
     ],
 )
@@ -195,6 +194,11 @@ async def test_a_pods_containers_cannot_be_changed_but_its_image_can(api: Any) -
             "spec.ports[0].name: Required value",
         ),
         ("persistentvolumeclaims", {"metadata": {"name": "a"}, "spec": {}}, "at least 1 access mode is required"),
+        (
+            "persistentvolumeclaims",
+            {"metadata": {"name": "a"}, "spec": {"accessModes": ["Now"], "resources": {"requests": {"storage": "0"}}}},
+            'Invalid value: "0": must be greater than zero',
+        ),
         ("configmaps", {"metadata": {"name": "a"}, "data": {"a b": "x"}}, "a valid config key must consist of"),
     ],
 )
@@ -202,6 +206,55 @@ async def test_mistakes_in_other_kinds(api: Any, path: str, body: dict[str, Any]
     answer = await api.call("POST", f"/api/v1/namespaces/team/{path}", body)
     assert answer.status == 422
     assert said in answer.json["message"]
+
+
+async def test_an_image_with_blanks_is_refused_in_a_pod(api: Any) -> None:
+    spec = {"containers": [{"name": "c", "image": " i"}]}
+    answer = await api.call("POST", "/api/v1/namespaces/team/pods", {"metadata": {"name": "p"}, "spec": spec})
+    assert "must not have leading or trailing whitespace" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (container(ports="x"), "Container.spec.template.spec.containers.ports of type []v1.ContainerPort"),
+        (spec(replicas="three"), "DeploymentSpec.spec.replicas of type int32"),
+        (meta(labels={"a": 1}), "ObjectMeta.metadata.labels of type string"),
+        (spec(paused="yes"), "DeploymentSpec.spec.paused of type bool"),
+        (spec(template=[]), "DeploymentSpec.spec.template of type v1.PodTemplateSpec"),
+    ],
+)
+async def test_a_value_of_the_wrong_type_is_named_as_go_names_it(
+    api: Any, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    obj = clone(BASE)
+    change(obj)
+    answer = await api.call("POST", DEPLOYMENTS, obj)
+    assert answer.status == 400
+    assert answer.json["message"].startswith(
+        'Deployment in version "v1" cannot be handled as a Deployment: json: cannot'
+    )
+    assert answer.json["message"].endswith(said)
+
+
+async def test_a_patch_to_a_wrong_type_shows_the_object_that_it_would_make(api: Any) -> None:
+    await api.call("POST", DEPLOYMENTS, BASE)
+    patch = {"spec": {"replicas": "x"}}
+    answer = await api.call("PATCH", f"{DEPLOYMENTS}/web", patch, content_type="application/merge-patch+json")
+    assert answer.status == 422
+    assert answer.json["message"].startswith(' "" is invalid: patch: Invalid value: "{')
+    assert answer.json["message"].endswith(
+        "cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+    )
+
+
+async def test_a_secrets_data_must_be_base64(api: Any) -> None:
+    body = {"metadata": {"name": "s"}, "data": {"k": "%%%"}}
+    answer = await api.call("POST", "/api/v1/namespaces/team/secrets", body)
+    assert (answer.status, answer.json["message"]) == (
+        400,
+        'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0',
+    )
 
 
 async def test_a_role_may_have_a_colon_in_its_name(api: Any) -> None:

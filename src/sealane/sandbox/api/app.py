@@ -85,6 +85,8 @@ class ApiServer:
         except StatusError as error:
             headers = (("retry-after", str(error.retry_after)),) if error.retry_after is not None else ()
             reply = msgspec.structs.replace(as_json(error.status(), error.code), headers=headers)
+        except errors.UnknownPath:
+            reply = Reply(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
         except Exception as error:
             log.exception("%s: %s %s failed", self.name, request.method, request.path)
             failure = StatusError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
@@ -110,7 +112,7 @@ class ApiServer:
                 return found
         else:
             self._allow(request.user, Ask(verb=request.method.lower(), path=path))
-            raise errors.no_such_path()
+            raise errors.UnknownPath
         return await self._resource(routes.target(request.path, self.store.kinds), request)
 
     def _discover(self, path: str, request: Request) -> Reply | None:
@@ -134,7 +136,7 @@ class ApiServer:
         else:
             found = discovery.resources(registry, parts[1] if parts[0] == "apis" else "", parts[-1])
         if found is None:
-            raise errors.no_such_path()
+            raise errors.UnknownPath
         return found
 
     async def _resource(self, target: Target, request: Request) -> Answer:
@@ -165,7 +167,7 @@ class ApiServer:
             )
         else:
             return await self._write(verb, target, request)
-        raise StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise errors.method_not_allowed()
 
     async def _write(self, verb: str, target: Target, request: Request) -> Reply:
         writer = self._writer
@@ -179,7 +181,7 @@ class ApiServer:
             return await writer.delete(target, request)
         if verb == "deletecollection":
             return await writer.delete_collection(target, request)
-        raise StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise errors.method_not_allowed()
 
     async def _subresource(self, target: Target, request: Request) -> Answer | None:
         sub, method = target.subresource, request.method

@@ -138,7 +138,7 @@ def cronjob(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     spec, status = obj["spec"], obj.get("status") or {}
     last = status.get("lastScheduleTime")
     return [
-        _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE, _yes(spec.get("suspend")),
+        _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE, bool(spec.get("suspend")),
         len(status.get("active") or ()), age(last, now) if last else NONE, _age(obj, now),
     ]  # fmt: skip
 
@@ -230,8 +230,8 @@ def event(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     )
     thing = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
     return [
-        age(last, now), obj.get("type", ""), obj.get("reason", ""), thing, str(obj.get("message", "")).strip(),
-        about.get("fieldPath", ""), where, age(first, now), obj.get("count", 1), _name(obj),
+        age(last, now), obj.get("type", ""), obj.get("reason", ""), thing, about.get("fieldPath", ""), where,
+        str(obj.get("message", "")).strip(), age(first, now), obj.get("count", 1), _name(obj),
     ]  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def serviceaccount(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
 
 def quota(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     status = obj.get("status") or {}
-    hard, used = status.get("hard") or (obj.get("spec") or {}).get("hard") or {}, status.get("used") or {}
+    hard, used = status.get("hard") or {}, status.get("used") or {}
     parts = [(name, f"{name}: {used.get(name, '0')}/{hard[name]}") for name in sorted(hard)]
     asks = ", ".join(text for name, text in parts if not name.startswith("limits."))
     limits = ", ".join(text for name, text in parts if name.startswith("limits."))
@@ -285,7 +285,15 @@ def priority(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
 
 def binding(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     role = obj.get("roleRef") or {}
-    return [_name(obj), f"{role.get('kind', '')}/{role.get('name', '')}", _age(obj, now)]
+    who: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for subject in obj.get("subjects") or ():
+        name = subject.get("name", "")
+        account = subject.get("kind") == "ServiceAccount"
+        who.setdefault(subject.get("kind", ""), []).append(
+            f"{subject.get('namespace', '')}/{name}" if account else name
+        )
+    wide = [", ".join(who[kind]) for kind in ("User", "Group", "ServiceAccount")]
+    return [_name(obj), f"{role.get('kind', '')}/{role.get('name', '')}", _age(obj, now), *wide]
 
 
 def lease(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
@@ -303,10 +311,6 @@ def ingress(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     hosts = ",".join(rule.get("host", "*") for rule in spec.get("rules") or ()) or "*"
     ports = "80, 443" if spec.get("tls") else "80"
     return [_name(obj), spec.get("ingressClassName", NONE), hosts, "", ports, _age(obj, now)]
-
-
-def _yes(value: Any) -> str:
-    return "True" if value else "False"
 
 
 def _labels(labels: Obj) -> str:

@@ -1,25 +1,46 @@
 """Fields that do not exist and values of the wrong type: what a server finds before it looks at meaning.
 
 Unknown fields follow `fieldValidation`: Strict refuses them, Warn (the default) sends a warning and drops them, Ignore
-drops them silently. A wrong type is always refused: 400 for built-in kinds, 422 for custom ones.
+drops them silently. A wrong type is always refused: 400 for built-in kinds in the words of Go's decoder, which tools
+and people know, and 422 for custom ones. Wrapping the words is the caller's, for it differs between bodies and patches.
 """
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Final
 
+import msgspec
+
+from sealane.kube import quantities
 from sealane.sandbox.api import errors
-from sealane.sandbox.api.errors import Cause
+from sealane.sandbox.api.errors import Cause, StatusError
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.values import Obj
 from sealane.sandbox.api.wire import Request
 
-_GO_NAMES: Final = {"string": "string", "integer": "int32", "boolean": "bool", "number": "float64"}
+_GO_NAMES: Final = {
+    "string": "string", "integer": "int32", "boolean": "bool", "number": "float64", "quantity": "resource.Quantity",
+    "base64": "[]uint8",
+}  # fmt: skip
+
+
+class Undecodable(Exception):
+    """A body that a Go server could not decode into its type; the text is what the decoder would say."""
+
+
+class _Wrong(msgspec.Struct, frozen=True):
+    """A value of the wrong type: where (for Go and for people), what it is and what was wanted."""
+
+    go_path: str
+    path: str
+    value: Any
+    node: Node
 
 
 def unknown_in(obj: Obj, node: Node, request: Request) -> None:
-    """Drop unknown fields from `obj` in place. Raises StatusError when the client asked for Strict."""
+    """Drop unknown fields from `obj` in place. Raises Undecodable when the client asked for Strict."""
     mode = request.query.get("fieldValidation") or "Warn"
     found: list[str] = []
     _drop(obj, node, "", found)
@@ -27,26 +48,39 @@ def unknown_in(obj: Obj, node: Node, request: Request) -> None:
         return
     words = [f'unknown field "{path}"' for path in found]
     if mode == "Strict":
-        raise errors.bad_request(f"strict decoding error: {', '.join(words)}")
+        raise Undecodable(f"strict decoding error: {', '.join(words)}")
     request.warnings.extend(words)
 
 
 def types(kind: Kind, obj: Obj, node: Node) -> None:
-    """Raises StatusError for the first value whose type is wrong."""
-    wrong = _wrong(obj, node, "")
+    """Raises Undecodable for the first value whose type is wrong, or StatusError (422) for custom kinds."""
+    wrong = _wrong(obj, node, "", "", kind.kind)
     if wrong is None:
         return
-    path, value, wanted = wrong
+    given = _json_type(wrong.value)
     if kind.custom:
-        text = f'Invalid value: "{_json_type(value)}": {path} in body must be of type {wanted}: "{_json_type(value)}"'
-        raise errors.invalid(
-            kind.group, kind.kind, obj["metadata"].get("name", ""), [Cause("FieldValueTypeInvalid", text, path)]
-        )
-    go_type = _GO_NAMES.get(wanted, wanted)
-    raise errors.bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: json: cannot unmarshal '
-        f"{_json_type(value)} into Go struct field {path} of type {go_type}"
+        wanted = {"list": "array", "map": "object"}.get(wrong.node.type, wrong.node.type)
+        text = f'Invalid value: "{given}": {wrong.path} in body must be of type {wanted}: "{given}"'
+        cause = Cause("FieldValueTypeInvalid", text, wrong.path)
+        raise errors.invalid(kind.group, kind.kind, obj["metadata"].get("name", ""), [cause])
+    if wrong.node.type == "quantity":
+        raise Undecodable(quantities.SERVER_SENTENCE)
+    if wrong.node.type == "base64" and isinstance(wrong.value, str):
+        raise Undecodable("illegal base64 data at input byte 0")
+    raise Undecodable(
+        f"json: cannot unmarshal {given} into Go struct field {wrong.go_path} of type {_go_type(wrong.node)}"
     )
+
+
+def of_body(kind: Kind, error: Undecodable) -> StatusError:
+    """The refusal of a body that was to become an object."""
+    return errors.bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}')
+
+
+def of_patched(new: Obj, error: Undecodable) -> StatusError:
+    """The refusal of a patch whose result cannot be decoded."""
+    text = msgspec.json.encode(msgspec.json.encode(new).decode()).decode()
+    return errors.invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {text}: {error}", "patch")])
 
 
 def _drop(value: Any, node: Node, path: str, found: list[str]) -> None:
@@ -66,24 +100,24 @@ def _drop(value: Any, node: Node, path: str, found: list[str]) -> None:
             _drop(item, node.item, f"{path}.{key}", found)
 
 
-def _wrong(value: Any, node: Node, path: str) -> tuple[str, Any, str] | None:
+def _wrong(value: Any, node: Node, path: str, go_path: str, owner: str) -> _Wrong | None:
+    """`owner` is the Go struct that the value stands in; Go names neither items of lists nor keys of maps."""
     if value is None or node.type == "any":
         return None
-    if node.type in {"object", "map"}:
-        if not isinstance(value, dict):
-            return path, value, "object"
-        pairs = [(f"{path}.{key}" if path else key, item, node.child(key)) for key, item in value.items()]
-    elif node.type == "list":
-        if not isinstance(value, list):
-            return path, value, "array"
-        pairs = [(path, item, node.element) for item in value]
-    else:
-        return None if _fits(value, node.type) else (path, value, node.type)
-    for place, item, below in pairs:
-        wrong = _wrong(item, below, place)
-        if wrong is not None:
-            return wrong
-    return None
+    here = node.name or owner
+    if node.type in {"object", "map"} and isinstance(value, dict):
+        for key, item in value.items():
+            below = go_path if node.type == "map" else f"{go_path}.{key}"
+            found = _wrong(item, node.child(key), f"{path}.{key}" if path else key, below, here)
+            if found is not None:
+                return found
+        return None
+    if node.type == "list" and isinstance(value, list):
+        found_items = (_wrong(item, node.element, f"{path}[{i}]", go_path, here) for i, item in enumerate(value))
+        return next((found for found in found_items if found is not None), None)
+    if node.type not in {"object", "map", "list"} and _fits(value, node.type):
+        return None
+    return _Wrong(f"{owner}{go_path}", path, value, node)
 
 
 def _fits(value: Any, kind: str) -> bool:
@@ -96,8 +130,32 @@ def _fits(value: Any, kind: str) -> bool:
     if kind == "intorstring":
         return isinstance(value, (int, str)) and not isinstance(value, bool)
     if kind == "quantity":
-        return isinstance(value, (int, float, str)) and not isinstance(value, bool)
-    return isinstance(value, str)
+        return _is_quantity(value)
+    return isinstance(value, str) and (kind != "base64" or _is_base64(value))
+
+
+def _is_quantity(value: Any) -> bool:
+    try:
+        quantities.parse(value)
+    except quantities.BadQuantity:
+        return False
+    return True
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _go_type(node: Node) -> str:
+    if node.type == "list":
+        return f"[]{_go_type(node.element)}"
+    if node.type == "map":
+        return f"map[string]{_go_type(node.item)}" if node.item is not None else "map[string]string"
+    return f"v1.{node.name}" if node.name else _GO_NAMES.get(node.type, node.type)
 
 
 def _json_type(value: Any) -> str:

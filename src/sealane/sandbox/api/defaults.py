@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sealane.kube import quantities
-from sealane.sandbox.api import addresses, errors, kinds, ownership
+from sealane.sandbox.api import errors, kinds, ownership
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj, clone
 
+_MAY_BE_EMPTY: Final = frozenset({"rules", "endpoints", "subjects", "podSelector"})
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -25,6 +26,7 @@ def fill(store: Store, kind: Kind, new: Obj, old: Obj | None) -> None:
     if kind.custom:
         described(new, store.shape_of(kind))
         return
+    drop_empty(new, store.shape_of(kind))
     if old is None or old.get("spec") != new.get("spec"):
         canonical(new, ownership.shape_of(kind))
     filler = _FILLERS.get(kind.key)
@@ -47,6 +49,23 @@ def canonical(value: Any, node: Node) -> None:
     elif isinstance(value, list):
         for item in value:
             canonical(item, node.element)
+
+
+def drop_empty(value: Any, node: Node) -> None:
+    """Leave out empty lists and maps of built-in kinds, as Go's `omitempty` does."""
+    if isinstance(value, dict):
+        for key in list(value):
+            below = node.child(key)
+            if below.type == "any":
+                continue
+            empty = below.type in {"list", "map"} and not value[key] and key not in _MAY_BE_EMPTY
+            if empty or value[key] is None:
+                del value[key]
+            else:
+                drop_empty(value[key], below)
+    elif isinstance(value, list):
+        for item in value:
+            drop_empty(item, node.element)
 
 
 def described(value: Any, node: Node) -> None:
@@ -81,9 +100,7 @@ def _container(container: Obj) -> None:
     image = str(container.get("image") or "")
     floating = ":" not in image.rpartition("/")[2] or image.endswith(":latest")
     _default(container, imagePullPolicy="Always" if floating and "@" not in image else "IfNotPresent")
-    resources = container.setdefault("resources", {})
-    for name, amount in (resources.get("limits") or {}).items():
-        resources.setdefault("requests", {}).setdefault(name, amount)
+    container.setdefault("resources", {})
     for port in container.get("ports") or ():
         _default(port, protocol="TCP")
     for variable in container.get("env") or ():
@@ -111,30 +128,15 @@ def _volume(volume: Obj) -> None:
         _default(volume["hostPath"], type="")
 
 
-def _pod(_store: Store, new: Obj, old: Obj | None) -> None:
-    if not isinstance(new.get("spec"), dict):
+def _pod(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.get("spec")
+    if not isinstance(spec, dict):
         return
-    pod_spec(new["spec"])
-    if old is None:
-        new["spec"].setdefault("enableServiceLinks", True)
-        status = new.setdefault("status", {})
-        status.setdefault("phase", "Pending")
-        status.setdefault("qosClass", quality_of_service(new["spec"]))
-
-
-def quality_of_service(spec: Obj) -> str:
-    """Guaranteed, Burstable or BestEffort, by the rules of the scheduler's QoS classes (cpu and memory only)."""
-    asked = False
-    guaranteed = True
+    pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        resources = container.get("resources") or {}
-        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        for name in ("cpu", "memory"):
-            asked = asked or name in limits or name in requests
-            guaranteed = guaranteed and name in limits and requests.get(name, limits[name]) == limits[name]
-    if not asked:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
+        for name, amount in (container["resources"].get("limits") or {}).items():
+            container["resources"].setdefault("requests", {}).setdefault(name, amount)
 
 
 def _template(spec: Obj) -> None:
@@ -174,6 +176,8 @@ def _statefulset(_store: Store, new: Obj, _old: Obj | None) -> None:
 
 def _daemonset(_store: Store, new: Obj, _old: Obj | None) -> None:
     spec = new.setdefault("spec", {})
+    notes = new["metadata"].get("annotations") or {}
+    new["metadata"]["annotations"] = {"deprecated.daemonset.template.generation": "1"} | notes
     _default(spec, revisionHistoryLimit=10)
     strategy = spec.setdefault("updateStrategy", {})
     _default(strategy, type="RollingUpdate")
@@ -182,7 +186,7 @@ def _daemonset(_store: Store, new: Obj, _old: Obj | None) -> None:
     _template(spec)
 
 
-def _job(_store: Store, new: Obj, old: Obj | None) -> None:
+def _job(_store: Store, new: Obj, _old: Obj | None) -> None:
     spec = new.setdefault("spec", {})
     _default(
         spec, backoffLimit=6, completionMode="NonIndexed", suspend=False, podReplacementPolicy="TerminatingOrFailed"
@@ -191,13 +195,6 @@ def _job(_store: Store, new: Obj, old: Obj | None) -> None:
         spec["completions"] = 1
     _default(spec, parallelism=1, manualSelector=False)
     _template(spec)
-    if old is None and not spec.get("selector"):
-        uid = new["metadata"]["uid"]
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-        labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
-        for prefix in ("batch.kubernetes.io/", ""):
-            labels[f"{prefix}controller-uid"] = uid
-            labels[f"{prefix}job-name"] = new["metadata"]["name"]
 
 
 def _cronjob(_store: Store, new: Obj, _old: Obj | None) -> None:
@@ -208,46 +205,27 @@ def _cronjob(_store: Store, new: Obj, _old: Obj | None) -> None:
         _template(job)
 
 
-def _service(store: Store, new: Obj, old: Obj | None) -> None:
+def _service(_store: Store, new: Obj, _old: Obj | None) -> None:
     spec = new.setdefault("spec", {})
     _default(spec, type="ClusterIP", sessionAffinity="None")
     for port in spec.get("ports") or ():
         _default(port, protocol="TCP", targetPort=port.get("port"))
     if spec["type"] == "ExternalName":
         return
-    if old is not None and not spec.get("clusterIP") and (old.get("spec") or {}).get("clusterIP"):
-        spec["clusterIP"] = old["spec"]["clusterIP"]
-        spec["clusterIPs"] = old["spec"].get("clusterIPs") or [spec["clusterIP"]]
-    if not spec.get("clusterIP"):
-        spec["clusterIP"] = addresses.free_cluster_ip(store)
-    _default(
-        spec,
-        clusterIPs=[spec["clusterIP"]],
-        internalTrafficPolicy="Cluster",
-        ipFamilies=["IPv4"],
-        ipFamilyPolicy="SingleStack",
-    )
+    _default(spec, internalTrafficPolicy="Cluster")
     if spec["type"] in {"NodePort", "LoadBalancer"}:
         _default(spec, externalTrafficPolicy="Cluster")
-        for port in spec.get("ports") or ():
-            if not port.get("nodePort"):
-                port["nodePort"] = addresses.free_node_port(store, spec)
     if spec["type"] == "LoadBalancer":
         _default(spec, allocateLoadBalancerNodePorts=True)
-    if old is None:
-        new.setdefault("status", {"loadBalancer": {}})
 
 
 def _claim(store: Store, new: Obj, old: Obj | None) -> None:
     spec = new.setdefault("spec", {})
     _default(spec, volumeMode="Filesystem")
-    if old is None:
-        if spec.get("storageClassName") is None:
-            default = _default_class(store)
-            if default:
-                spec["storageClassName"] = default
-        new["metadata"].setdefault("finalizers", ["kubernetes.io/pvc-protection"])
-        new.setdefault("status", {}).setdefault("phase", "Pending")
+    if old is None and spec.get("storageClassName") is None:
+        default = _default_class(store)
+        if default:
+            spec["storageClassName"] = default
 
 
 def _default_class(store: Store) -> str:
@@ -263,13 +241,9 @@ def _secret(_store: Store, new: Obj, _old: Obj | None) -> None:
         new.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
 
 
-def _namespace(_store: Store, new: Obj, old: Obj | None) -> None:
+def _namespace(_store: Store, new: Obj, _old: Obj | None) -> None:
     labels = new["metadata"].get("labels") or {}
     new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": new["metadata"]["name"]}
-    if old is None:
-        spec = new.get("spec") or {}
-        new["spec"] = spec | {"finalizers": spec.get("finalizers") or ["kubernetes"]}
-        new.setdefault("status", {}).setdefault("phase", "Active")
 
 
 def _storage_class(_store: Store, new: Obj, _old: Obj | None) -> None:

@@ -51,14 +51,8 @@ def resources(registry: Registry, name: str, version: str) -> Reply | None:
     if not kinds:
         return None
     listed = [entry for kind in kinds for entry in _entries(kind)]
-    return as_json(
-        {
-            "kind": "APIResourceList",
-            "apiVersion": "v1",
-            "groupVersion": f"{name}/{version}" if name else version,
-            "resources": listed,
-        }
-    )
+    head = {"kind": "APIResourceList"} | ({"apiVersion": "v1"} if name else {})
+    return as_json(head | {"groupVersion": f"{name}/{version}" if name else version, "resources": listed})
 
 
 def versions_of(registry: Registry, name: str) -> list[str]:

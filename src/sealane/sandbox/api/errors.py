@@ -36,7 +36,7 @@ class StatusError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
         self.retry_after = retry_after
 
     def status(self) -> dict[str, Any]:
@@ -47,12 +47,13 @@ class StatusError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
-        details = dict(self.details)
+        if self.reason:
+            body["reason"] = self.reason
+        details = dict(self.details or {})
         if self.retry_after is not None:
             details["retryAfterSeconds"] = self.retry_after
-        if details:
+        if details or self.details is not None:
             body["details"] = details
         return body | {"code": self.code}
 
@@ -69,9 +70,13 @@ def not_found(group: str, plural: str, name: str) -> StatusError:
     )
 
 
+class UnknownPath(Exception):
+    """Nothing at all is served under this path: the server answers in plain text."""
+
+
 def no_such_path() -> StatusError:
     """404 for a resource or path that is not served."""
-    return StatusError(404, "NotFound", "the server could not find the requested resource")
+    return StatusError(404, "NotFound", "the server could not find the requested resource", details={})
 
 
 def already_exists(group: str, plural: str, name: str) -> StatusError:
@@ -108,9 +113,16 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
-def unsupported_media(message: str) -> StatusError:
+def unsupported_media(accepted: str) -> StatusError:
     """415 for a body in an encoding that is not spoken here."""
+    message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
     return StatusError(415, "UnsupportedMediaType", message)
+
+
+def method_not_allowed() -> StatusError:
+    """405."""
+    message = "the server does not allow this method on the requested resource"
+    return StatusError(405, "MethodNotAllowed", message, details={})
 
 
 def expired(message: str) -> StatusError:
@@ -130,7 +142,7 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Status
     parts = [f"{cause.field}: {cause.message}" for cause in causes]
     listed = parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
     qualified_kind = f"{kind}.{group}" if group else kind
-    details: dict[str, Any] = {"name": name, "group": group, "kind": kind} if group else {"name": name, "kind": kind}
+    details: dict[str, Any] = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
     details["causes"] = [msgspec.to_builtins(cause) for cause in causes]
     return StatusError(422, "Invalid", f'{qualified_kind} "{name}" is invalid: {listed}', details=details)
 

@@ -73,9 +73,7 @@ class Faults:
         if request.method in {"POST", "PUT", "PATCH"}:
             await faults.set(await request.body())
         elif request.method != "GET":
-            raise StatusError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-            )
+            raise errors.method_not_allowed()
         return as_json(msgspec.to_builtins(faults.setting))
 
     async def set(self, body: bytes) -> None:

@@ -46,6 +46,8 @@ def count_generation(kind: Kind, old: Obj, new: Obj) -> None:
     if kind.key in _WITHOUT_GENERATION:
         return
     apart = ("metadata", "status") if kind.has_status else ("metadata",)
+    if kind.key == ("", "pods") and same_but(old.get("spec") or {}, new.get("spec") or {}, "nodeName"):
+        return
     if not same_but(old, new, *apart):
         new["metadata"]["generation"] = int(old["metadata"].get("generation", 0)) + 1
 
@@ -54,8 +56,11 @@ def check_preconditions(kind: Kind, old: Obj, *, uid: str, resource_version: str
     """409 when the caller speaks of another object or of an older version."""
     name, meta = old["metadata"]["name"], old["metadata"]
     if uid and uid != meta["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
-        raise errors.conflict(kind.group, kind.plural, name, why)
+        why = (
+            f"the UID in the precondition ({uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise errors.conflict("", kind.kind, name, why)
     if resource_version and resource_version != meta["resourceVersion"]:
         raise errors.conflict(kind.group, kind.plural, name, errors.MODIFIED)
 
@@ -94,12 +99,25 @@ def marked(kind: Kind, old: Obj, *, now: datetime.datetime, grace_seconds: int |
     _set_list(meta, "finalizers", finalizers)
     if not meta.get("deletionTimestamp") or grace < int(meta.get("deletionGracePeriodSeconds") or 0):
         meta["deletionTimestamp"] = stamp(now + datetime.timedelta(seconds=grace))
-        meta["deletionGracePeriodSeconds"] = grace
+        if kind.key != ("", "namespaces"):
+            meta["deletionGracePeriodSeconds"] = grace
         if "generation" in meta and not old["metadata"].get("deletionTimestamp"):
             meta["generation"] += 1
         if kind.key == ("", "namespaces"):
             new.setdefault("status", {})["phase"] = "Terminating"
     return new
+
+
+def last_state(kind: Kind, old: Obj, *, now: datetime.datetime) -> Obj:
+    """The object as its deletion shows it: a pod that goes at once is marked all the same."""
+    last: Obj = clone(old)
+    if kind.key == ("", "pods"):
+        meta = last["metadata"]
+        if not meta.get("deletionTimestamp"):
+            meta["deletionTimestamp"] = stamp(now)
+            meta["generation"] = int(meta.get("generation", 0)) + 1
+        meta["deletionGracePeriodSeconds"] = 0
+    return last
 
 
 def is_finished(kind: Kind, obj: Obj) -> bool:

@@ -27,13 +27,26 @@ _UNTRACKED: Final = frozenset(
     )
 )  # fmt: skip
 
+_ABSENT: Final[Any] = object()
+# A new object is compared with Go's empty one, in which structs are there and lists are null.
+_BLANK: Final[Obj] = {
+    "metadata": {},
+    "spec": {
+        "strategy": {},
+        "updateStrategy": {},
+        "template": {"metadata": {}, "spec": {"containers": None, "resources": {}}},
+        "containers": None,
+    },
+    "status": {},
+}
+
 
 def track(
     kind: Kind, old: Obj | None, new: Obj, *, manager: str, now: str, subresource: str = "", shape: Node | None = None
 ) -> None:
     """Record in `new` that `manager` made the change from `old` by an update."""
     node = shape or shape_of(kind)
-    changed, removed = compare(old or {}, new, node)
+    changed, removed = compare(_BLANK if old is None else old, new, node)
     entries: list[Obj] = list(new["metadata"].get("managedFields") or ())
     kept: list[Obj] = []
     own: Fields = set()
@@ -49,7 +62,7 @@ def track(
     if own:
         kept.append(_entry(kind, manager, "Update", subresource, now, own))
     if kept:
-        new["metadata"]["managedFields"] = kept
+        new["metadata"]["managedFields"] = sorted(kept, key=_rank)
     else:
         new["metadata"].pop("managedFields", None)
 
@@ -85,7 +98,7 @@ def replace_applied(
         rest = before - taken - under(before, gone)
         if rest:
             kept.append(other if rest == before else other | {"fieldsV1": write(rest)})
-    return [entry, *kept]
+    return sorted([entry, *kept], key=_rank)
 
 
 def shape_of(kind: Kind) -> Node:
@@ -108,7 +121,8 @@ def compare(old: Obj, new: Obj, node: Node) -> tuple[Fields, Fields]:
     removed: Fields = set()
     for key in old.keys() | new.keys():
         if key not in {"apiVersion", "kind"}:
-            _compare(old.get(key), new.get(key), node.child(key), (f"f:{key}",), (changed, removed))
+            below = (old.get(key, _ABSENT), new.get(key, _ABSENT))
+            _compare(*below, node.child(key), (f"f:{key}",), (changed, removed))
     return (
         {path for path in changed if path[:2] not in _UNTRACKED and path != ("f:metadata",)},
         {path for path in removed if path[:2] not in _UNTRACKED},
@@ -177,11 +191,10 @@ def item_element(item: Any, node: Node) -> str | None:
 
 def granular_list(node: Node, value: Any) -> bool:
     """Whether a list is followed into its items."""
-    return (
-        isinstance(value, list)
-        and bool(node.keys or node.unique)
-        and all(item_element(item, node) is not None for item in value)
-    )
+    if not isinstance(value, list) or not (node.keys or node.unique):
+        return False
+    elements = [item_element(item, node) for item in value]
+    return None not in elements and len(set(elements)) == len(elements)
 
 
 def _collect(value: Any, node: Node, path: Path, found: Fields) -> None:
@@ -204,17 +217,18 @@ def _compare(old: Any, new: Any, node: Node, path: Path, into: tuple[Fields, Fie
     changed, removed = into
     if old == new:
         return
-    if new is None:
+    if new is _ABSENT:
         removed.add(path)
-    elif isinstance(new, dict) and not node.atomic and (old is None or isinstance(old, dict)):
-        before = old or {}
-        if old is None and (not new or node.type == "map"):
+    elif isinstance(new, dict) and not node.atomic and (not old or old is _ABSENT or isinstance(old, dict)):
+        before = old if isinstance(old, dict) else {}
+        if old is _ABSENT or not new:
             changed.add(path)
         for key in before.keys() | new.keys():
-            _compare(before.get(key), new.get(key), node.child(key), (*path, f"f:{key}"), into)
-    elif granular_list(node, new) and (old is None or granular_list(node, old)):
-        _compare_items(old or [], new, node, path, into)
-        if old is None:
+            below = (before.get(key, _ABSENT), new.get(key, _ABSENT))
+            _compare(*below, node.child(key), (*path, f"f:{key}"), into)
+    elif granular_list(node, new) and (not old or old is _ABSENT or granular_list(node, old)):
+        _compare_items(old if isinstance(old, list) else [], new, node, path, into)
+        if old is _ABSENT:
             changed.add(path)
     else:
         changed.add(path)
@@ -233,13 +247,21 @@ def _compare_items(old: list[Any], new: list[Any], node: Node, path: Path, into:
         if node.keys:
             left = before.get(element, {})
             for key in left.keys() | after[element].keys():
-                _compare(left.get(key), after[element].get(key), node.element.child(key), (*place, f"f:{key}"), into)
+                below = (left.get(key, _ABSENT), after[element].get(key, _ABSENT))
+                _compare(*below, node.element.child(key), (*place, f"f:{key}"), into)
 
 
 def _without_lone_dots(fields: Obj) -> Obj:
     return {
         key: {} if key == "." or below.keys() == {"."} else _without_lone_dots(below) for key, below in fields.items()
     }
+
+
+def _rank(entry: Obj) -> tuple[str, str, str, str, str]:
+    """Applies come before updates, then by time and name, as a real server lists them."""
+    names = ("operation", "time", "manager", "apiVersion", "subresource")
+    first, second, third, fourth, fifth = (str(entry.get(name, "")) for name in names)
+    return first, second, third, fourth, fifth
 
 
 def _is(entry: Obj, manager: str, operation: str, subresource: str, kind: Kind | None) -> bool:

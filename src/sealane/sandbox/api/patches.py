@@ -22,7 +22,7 @@ _DELETE_PRIMITIVE: Final = "$deleteFromPrimitiveList/"
 
 
 def json_patch(live: Obj, patch: Any) -> Obj:
-    """RFC 6902. Raises StatusError: 400 for a malformed patch, 422 for one that does not fit the object."""
+    """RFC 6902. Raises StatusError: 400 for what is no list, 422 for one that does not fit the object."""
     import jsonpatch
 
     if not isinstance(patch, list):
@@ -31,12 +31,9 @@ def json_patch(live: Obj, patch: Any) -> Obj:
         )
     try:
         made: Obj = jsonpatch.JsonPatch(patch).apply(clone(live))
-    except jsonpatch.InvalidJsonPatch as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
-        raise StatusError(
-            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
-        ) from error
+        message = "the server rejected our request due to an error in our request"
+        raise StatusError(422, "Invalid", message, details={}) from error
     return made
 
 
@@ -89,7 +86,8 @@ def _merge_field(result: Obj, key: str, value: Any, node: Node) -> None:
         else:
             result[key] = merged
     elif isinstance(value, list) and node.merges_by_patch:
-        result[key] = _merge_list(result.get(key) or [], value, node)
+        before = result.get(key) or []
+        result[key] = _ordered(_merge_list(before, value, node), value, before, node)
     else:
         result[key] = clone(value)
 

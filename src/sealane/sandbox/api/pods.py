@@ -17,11 +17,11 @@ from sealane.sandbox.api.kinds import PODS, SERVICES
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj
-from sealane.sandbox.api.wire import Handover, Request, Stream
+from sealane.sandbox.api.wire import Handover, Reply, Request, Stream
 
 
-async def log(store: Store, backend: PodBackend, target: Target, request: Request) -> Stream:
-    """The log of one container. Raises StatusError (400, 404)."""
+async def log(store: Store, backend: PodBackend, target: Target, request: Request) -> Stream | Reply:
+    """The log of one container; nothing (204) of a pod that no node runs. Raises StatusError (400, 404)."""
     pod = _pod(store, target)
     name, _ = target.name, target.rest
     containers = [item["name"] for key in ("containers", "initContainers") for item in pod["spec"].get(key) or ()]
@@ -35,7 +35,7 @@ async def log(store: Store, backend: PodBackend, target: Target, request: Reques
     if container not in containers:
         raise errors.bad_request(f"container {container} is not valid for pod {name}")
     if not pod["spec"].get("nodeName"):
-        raise errors.bad_request(f"pod {name} does not have a host assigned")
+        return Reply(204, b"", content_type="text/plain")
     chunks = backend.logs(
         pod,
         container=container,

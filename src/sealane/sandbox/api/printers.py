@@ -35,18 +35,22 @@ class Column(msgspec.Struct, frozen=True):
         }
 
 
+_TYPES: Final = {"i": "integer", "b": "boolean", "d": "date"}
 NAME: Final = Column("Name", format="name", about="Name of the object, unique in its namespace.")
 AGE: Final = Column("Age", about="Time since it was created.")
 Cells = Callable[[Obj, datetime.datetime], Sequence[Any]]
 
 
 def _columns(text: str) -> list[Column]:
-    """`Name,Ready,Age,Images:wide` → columns."""
+    """`Name,Ready,Up-to-date:i,Images:w` → columns; `i` `b` `d` mark numbers, booleans and dates, `n` a name,
+    `w` what only `-o wide` shows."""
     made = []
     for part in text.split(","):
-        name, _, wide = part.partition(":")
+        name, _, mark = part.partition(":")
         known = {"Name": NAME, "Age": AGE}.get(name)
-        made.append(known if known and not wide else Column(name, priority=1 if wide else 0))
+        kind = next((_TYPES[letter] for letter in mark if letter in _TYPES), "string")
+        plain = Column(name, kind, format="name" if "n" in mark else "", priority=1 if "w" in mark else 0)
+        made.append(plain if mark or known is None else known)
     return made
 
 
@@ -57,15 +61,15 @@ PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
     for kind, columns, fill in (
         (kinds.PODS, "Name,Ready,Status,Restarts,Age,IP:w,Node:w,Nominated Node:w,Readiness Gates:w", cells.pod),
         (kinds.DEPLOYMENTS, f"Name,Ready,Up-to-date,Available,Age,{_WIDE}", cells.deployment),
-        (kinds.REPLICASETS, f"Name,Desired,Current,Ready,Age,{_WIDE}", cells.replicaset),
+        (kinds.REPLICASETS, f"Name,Desired:i,Current:i,Ready:i,Age,{_WIDE}", cells.replicaset),
         (kinds.STATEFULSETS, "Name,Ready,Age,Containers:w,Images:w", cells.statefulset),
         (
             kinds.DAEMONSETS,
-            f"Name,Desired,Current,Ready,Up-to-date,Available,Node Selector,Age,{_WIDE}",
+            f"Name,Desired:i,Current:i,Ready:i,Up-to-date:i,Available:i,Node Selector,Age,{_WIDE}",
             cells.daemonset,
         ),
         (kinds.JOBS, f"Name,Status,Completions,Duration,Age,{_WIDE}", cells.job),
-        (kinds.CRONJOBS, "Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age", cells.cronjob),
+        (kinds.CRONJOBS, "Name,Schedule,Timezone,Suspend:b,Active:i,Last Schedule,Age", cells.cronjob),
         (kinds.SERVICES, "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector:w", cells.service),
         (kinds.NAMESPACES, "Name,Status,Age", cells.namespace),
         (
@@ -91,7 +95,7 @@ PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
         ),
         (
             kinds.EVENTS,
-            "Last Seen,Type,Reason,Object,Message,Subobject:w,Source:w,First Seen:w,Count:w,Name:w",
+            "Last Seen,Type,Reason,Object,Subobject:w,Source:w,Message,First Seen:w,Count:w,Name:wn",
             cells.event,
         ),
         (kinds.CONFIGMAPS, "Name,Data,Age", cells.configmap),
@@ -100,14 +104,15 @@ PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
         (kinds.RESOURCEQUOTAS, "Name,Request,Limit,Age", cells.quota),
         (kinds.ENDPOINTS, "Name,Endpoints,Age", cells.endpoints),
         (kinds.ENDPOINTSLICES, "Name,AddressType,Ports,Endpoints,Age", cells.endpoint_slice),
-        (kinds.PRIORITYCLASSES, "Name,Value,Global-Default,Age,PreemptionPolicy", cells.priority),
-        (kinds.CRDS, "Name,Created At", cells.created_at),
-        (kinds.ROLES, "Name,Created At", cells.created_at),
-        (kinds.CLUSTERROLES, "Name,Created At", cells.created_at),
-        (kinds.ROLEBINDINGS, "Name,Role,Age", cells.binding),
-        (kinds.CLUSTERROLEBINDINGS, "Name,Role,Age", cells.binding),
+        (kinds.PRIORITYCLASSES, "Name,Value:i,Global-Default:b,Age,PreemptionPolicy", cells.priority),
+        (kinds.CRDS, "Name,Created At:d", cells.created_at),
+        (kinds.LIMITRANGES, "Name,Created At:d", cells.created_at),
+        (kinds.ROLES, "Name,Created At:d", cells.created_at),
+        (kinds.CLUSTERROLES, "Name,Created At:d", cells.created_at),
+        (kinds.ROLEBINDINGS, "Name,Role,Age,Users:w,Groups:w,ServiceAccounts:w", cells.binding),
+        (kinds.CLUSTERROLEBINDINGS, "Name,Role,Age,Users:w,Groups:w,ServiceAccounts:w", cells.binding),
         (kinds.LEASES, "Name,Holder,Age", cells.lease),
-        (kinds.PDBS, "Name,Min Available,Max Unavailable,Allowed Disruptions,Age", cells.budget),
+        (kinds.PDBS, "Name,Min Available,Max Unavailable,Allowed Disruptions:i,Age", cells.budget),
         (kinds.INGRESSES, "Name,Class,Hosts,Address,Ports,Age", cells.ingress),
     )
 }

@@ -63,9 +63,7 @@ def _message_of(group: str, version: str, kind: str) -> str:
         return f"meta.v1.{kind}"
     name = f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
     if name not in _table():
-        raise errors.unsupported_media(
-            f"{kind} in protobuf is not read here - accepted media types include: application/json, application/yaml"
-        )
+        raise errors.unsupported_media("application/json, application/yaml")
     return name
 
 

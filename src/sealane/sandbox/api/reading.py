@@ -57,7 +57,7 @@ def chosen(target: Target, request: Request) -> Choice:
         raise errors.bad_request(error.sentence.rstrip(".")) from error
     for requirement in fields.requirements:
         if requirement.path not in (*_ALWAYS_SELECTABLE, *target.kind.selectable):
-            raise errors.bad_request(f'field label not supported: "{requirement.path}"')
+            raise errors.bad_request(_unknown_field(target.kind, requirement.path))
     return Choice(target.kind, target.namespace, labels, fields)
 
 
@@ -105,6 +105,8 @@ def as_list(kind: Kind, items: list[Obj], meta: Obj) -> Obj:
     bare = (
         shapes if kind.custom else ({k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}} for obj in shapes)
     )
+    if kind.custom:
+        meta = {"continue": "", **meta}
     return {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": list(bare)}
 
 
@@ -199,7 +201,9 @@ def _where(store: Store, request: Request) -> tuple[int, tuple[str, str]]:
         try:
             revision, namespace, name = msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int, str, str])
         except (ValueError, msgspec.DecodeError) as error:
-            raise errors.bad_request("continue key is not valid: invalid character in token") from error
+            raise errors.bad_request(
+                "invalid continue token: continue key is not valid: invalid character in token"
+            ) from error
         return revision, (namespace, name)
     version = request.query.get("resourceVersion", "")
     if version and not version.isdigit():
@@ -211,8 +215,15 @@ def _where(store: Store, request: Request) -> tuple[int, tuple[str, str]]:
     return store.revision, ("", "")
 
 
+def _unknown_field(kind: Kind, path: str) -> str:
+    if kind.selectable:
+        return f"field label not supported: {path}"
+    return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 def _bad_version(version: str) -> errors.StatusError:
-    return errors.bad_request(f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: invalid syntax')
+    detail = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+    return errors.bad_request(f'invalid resource version: resourceVersion: Invalid value: "{version}": {detail}')
 
 
 def _token(revision: int, place: tuple[str, str]) -> str:

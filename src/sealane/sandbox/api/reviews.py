@@ -34,10 +34,9 @@ async def answer(store: Store, kind: Kind, request: Request) -> Reply:
 def _access(store: Store, user: User, spec: Obj) -> Obj:
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if bool(resource) == bool(other):
-        text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise errors.invalid(
-            "authorization.k8s.io", "SelfSubjectAccessReview", "", [errors.Cause("FieldValueInvalid", text, "spec")]
-        )
+        text = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = errors.Cause("FieldValueInvalid", text, "spec.resourceAttributes")
+        raise errors.invalid("authorization.k8s.io", "", "", [cause])
     decision = rbac.decide(store, user, _ask(resource or {}, other or {}))
     status: Obj = {"allowed": decision.allowed}
     if decision.reason:

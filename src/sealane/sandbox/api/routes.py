@@ -33,7 +33,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def target(path: str, registry: Registry) -> Target:
-    """Read `/api/v1/…` or `/apis/GROUP/VERSION/…`. Raises StatusError (404) for what is not served."""
+    """Read `/api/v1/…` or `/apis/GROUP/VERSION/…`. Raises StatusError (404) or UnknownPath for what is not served."""
     parts = path.removeprefix("/").split("/")
     if len(parts) > 1 and not parts[-1] and "proxy" not in parts:
         parts.pop()
@@ -46,6 +46,8 @@ def target(path: str, registry: Registry) -> Target:
     namespace = ""
     if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in {"status", "finalize"}:
         namespace, rest = rest[1], rest[2:]
+    if not any((kind.group, kind.version) == (group, version) for kind in registry):
+        raise errors.UnknownPath
     kind = registry.at(group, version, rest[0])
     if kind is None or (namespace and not kind.namespaced):
         raise errors.no_such_path()

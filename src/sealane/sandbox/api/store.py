@@ -3,8 +3,9 @@
 Every write makes one revision and one entry in the log; watches and controllers read the log from a revision on, so
 nobody holds a queue that could grow, and history can be compacted (then readers start over, as with a real 410).
 Objects are plain JSON dicts and are never changed in place: a reader may keep one for ever. What an object may look
-like (defaults, admission, validation) is not decided here but by the `prepare` hook; who owns which field is kept by
-`ownership`. Single-threaded: all calls come from one event loop.
+like is not decided here but by two hooks, `prepare` (defaults, which the writer then owns) and `settle` (what is the
+server's own, and checks); who owns which field is kept by `ownership`. Single-threaded: all calls come from one event
+loop.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Key = tuple[str, str]
 Objs = list[Obj]
 Events = list["StoreEvent"]
 Prepare = Callable[[Kind, Obj, Obj | None], None]
-"""`(kind, new, old)`: default and check a new object in place; raises StatusError."""
+"""`(kind, new, old)`: complete or check a new object in place; raises StatusError."""
 
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _AFTER_RESTART: Final = 10_000
@@ -64,6 +65,7 @@ class Store:
         self.kinds = registry or Registry()
         self.revision = 1
         self.prepare: Prepare = lambda _kind, _new, _old: None
+        self.settle: Prepare = lambda _kind, _new, _old: None
         self.shape_of: Callable[[Kind], Node] = ownership.shape_of
         self.listeners: list[Callable[[StoreEvent], None]] = []
         self.now = now
@@ -155,6 +157,7 @@ class Store:
             raise errors.already_exists(kind.group, kind.plural, meta["name"])
         if not applied:
             self._track(kind, None, new, manager)
+        self.settle(kind, new, None)
         return new if dry_run else self._commit("ADDED", kind, new, None)
 
     def update(
@@ -180,11 +183,13 @@ class Store:
         new = lifecycle.merged(kind, old, obj, subresource=subresource)
         if not subresource:
             self.prepare(kind, new, old)
-        lifecycle.count_generation(kind, old, new)
         if applied:
             new["metadata"]["managedFields"] = meta.get("managedFields") or []
         elif not _equal_but_ownership(old, new):
             self._track(kind, old, new, manager, subresource)
+        if not subresource:
+            self.settle(kind, new, old)
+        lifecycle.count_generation(kind, old, new)
         if new == old:
             return old
         if dry_run:
@@ -231,7 +236,11 @@ class Store:
         lifecycle.check_preconditions(kind, old, uid=uid, resource_version=resource_version)
         new = lifecycle.marked(kind, old, now=self.now(), grace_seconds=grace_seconds, propagation=propagation)
         if new is None or dry_run:
-            return old if dry_run or new is not None else self._commit("DELETED", kind, clone(old), old)
+            return (
+                old
+                if dry_run or new is not None
+                else self._commit("DELETED", kind, lifecycle.last_state(kind, old, now=self.now()), old)
+            )
         return old if new == old else self._commit("MODIFIED", kind, new, old)
 
     def is_gone(self, kind: Kind, obj: Obj) -> bool:
@@ -272,7 +281,7 @@ class Store:
     def _identify(self, kind: Kind, new: Obj) -> Obj:
         meta: Obj = new.setdefault("metadata", {})
         if meta.get("resourceVersion"):
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+            raise errors.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"][:58] + "".join(secrets.choice(_ALPHABET) for _ in range(5))
         if not meta.get("name"):
@@ -306,7 +315,7 @@ class Store:
                 "message": f"namespace {name} is being terminated",
                 "field": "metadata.namespace",
             }
-            error.details["causes"] = [cause]
+            error.details = (error.details or {}) | {"causes": [cause]}
             raise error
 
     def _require(self, kind: Kind, namespace: str, name: str) -> Obj:

@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any, Final
 
+from sealane.kube import quantities
 from sealane.sandbox.api import errors, kinds, ownership, validation_pods
 from sealane.sandbox.api.errors import Cause
 from sealane.sandbox.api.kinds import Kind
@@ -21,6 +22,7 @@ SUBDOMAIN: Final = rf"{LABEL}(\.{LABEL})*"
 _SERVICE: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _LABEL_VALUE: Final = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 _LABEL_KEY: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _FREE_NAMES: Final = frozenset(
     {kinds.ROLES.key, kinds.ROLEBINDINGS.key, kinds.CLUSTERROLES.key, kinds.CLUSTERROLEBINDINGS.key}
 )
@@ -56,9 +58,9 @@ def required(field: str, why: str = "") -> Cause:
     return Cause("FieldValueRequired", f"Required value: {why}" if why else "Required value", field)
 
 
-def unsupported(field: str, value: Any, allowed: tuple[str, ...]) -> Cause:
-    """A value outside its set."""
-    listed = ", ".join(f'"{item}"' for item in sorted(allowed))
+def unsupported(field: str, value: Any, allowed: tuple[str, ...], *, as_given: bool = False) -> Cause:
+    """A value outside its set, which is listed in order of the alphabet or as given."""
+    listed = ", ".join(f'"{item}"' for item in (allowed if as_given else sorted(allowed)))
     return Cause("FieldValueNotSupported", f"Unsupported value: {go(value)}: supported values: {listed}", field)
 
 
@@ -142,7 +144,9 @@ def _schema(value: Any, node: Node, path: str, causes: list[Cause]) -> None:
         for index, item in enumerate(value):
             _schema(item, node.element, f"{path}[{index}]", causes)
     elif node.enum and value is not None and str(value) not in node.enum:
-        causes.append(unsupported(path, value, node.enum))
+        causes.append(
+            unsupported(path, value, node.enum, as_given=node.raw is not None or path.endswith("restartPolicy"))
+        )
     elif node.raw and isinstance(value, (int, float)) and value < node.raw.get("minimum", value):
         least = node.raw["minimum"]
         causes.append(invalid(path, value, f"{path} in body should be greater than or equal to {least}"))
@@ -172,6 +176,9 @@ def _workload(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
 
 def _deployment(new: Obj, _old: Obj | None, causes: list[Cause]) -> None:
     strategy = new["spec"].get("strategy") or {}
+    if strategy.get("type") not in {"Recreate", "RollingUpdate"}:
+        given = {"Type": strategy.get("type"), "RollingUpdate": strategy.get("rollingUpdate")}
+        causes.append(unsupported("spec.strategy", given, ("Recreate", "RollingUpdate")))
     if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
         why = "may not be specified when strategy `type` is 'Recreate'"
         causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec.strategy.rollingUpdate"))
@@ -187,9 +194,7 @@ def _job(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
     template = (new["spec"].get("template") or {}).get("spec") or {}
     validation_pods.spec(template, "spec.template.spec", causes)
     if template.get("restartPolicy") == "Always":
-        causes.append(
-            unsupported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ("OnFailure", "Never"))
-        )
+        causes.append(required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
     if old is not None and old["spec"].get("template") != new["spec"].get("template"):
         causes.append(invalid("spec.template", "…", "field is immutable"))
 
@@ -203,6 +208,9 @@ def _service(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
         place = f"spec.ports[{index}]"
         if not 1 <= int(port["port"]) <= 65535:
             causes.append(invalid(f"{place}.port", port["port"], "must be between 1 and 65535, inclusive"))
+        target = port.get("targetPort", port["port"])
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            causes.append(invalid(f"{place}.targetPort", target, "must be between 1 and 65535, inclusive"))
         if len(ports) > 1 and not port.get("name"):
             causes.append(required(f"{place}.name"))
     if old is not None:
@@ -215,8 +223,14 @@ def _claim(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
     spec = new["spec"]
     if not spec.get("accessModes"):
         causes.append(required("spec.accessModes", "at least 1 access mode is required"))
-    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+    for mode in spec.get("accessModes") or ():
+        if mode not in _ACCESS_MODES:
+            causes.append(unsupported("spec.accessModes", mode, _ACCESS_MODES))
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    if size is None:
         causes.append(required("spec.resources[storage]"))
+    elif quantities.parse(size) <= 0:
+        causes.append(invalid("spec.resources[storage]", size, "must be greater than zero"))
     if old is not None and old["spec"].get("volumeName") and not same_but(old["spec"], spec, "resources"):
         why = (
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"

@@ -32,6 +32,10 @@ def spec(spec: Obj, path: str, causes: list[Cause]) -> None:
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
             _container(container, f"{path}.{key}[{index}]", volumes, causes)
+            image = container.get("image") or ""
+            if path == "spec" and image != image.strip():
+                why = "must not have leading or trailing whitespace"
+                causes.append(_invalid(f"{path}.{key}[{index}].image", image, why))
             if container["name"] in seen:
                 causes.append(_duplicate(f"{path}.{key}[{index}].name", container["name"]))
             seen.add(container["name"])
@@ -78,10 +82,10 @@ def _container(container: Obj, path: str, volumes: set[Any], causes: list[Cause]
     image = container.get("image") or ""
     if not image:
         causes.append(Cause("FieldValueRequired", "Required value", f"{path}.image"))
-    elif image != image.strip():
-        causes.append(_invalid(f"{path}.image", image, "must not have leading or trailing whitespace"))
     for index, port in enumerate(container.get("ports") or ()):
-        if not 1 <= int(port.get("containerPort") or 0) <= 65535:
+        if not port.get("containerPort"):
+            causes.append(Cause("FieldValueRequired", "Required value", f"{path}.ports[{index}].containerPort"))
+        elif not 1 <= int(port["containerPort"]) <= 65535:
             why = "must be between 1 and 65535, inclusive"
             causes.append(_invalid(f"{path}.ports[{index}].containerPort", port.get("containerPort"), why))
     mounted: set[str] = set()
@@ -106,8 +110,11 @@ def _resources(resources: Obj, path: str, causes: list[Cause]) -> None:
             elif name not in _OVERCOMMIT and value.denominator != 1:
                 causes.append(_invalid(place, amount, "must be an integer"))
             elif "/" not in name and name not in _OVERCOMMIT and not name.startswith("hugepages-"):
-                why = "must be a standard resource type or fully qualified"
-                causes.append(_invalid(f"{path}.{side}", name, why))
+                for why in (
+                    "must be a standard resource type or fully qualified",
+                    "must be a standard resource for containers",
+                ):
+                    causes.append(_invalid(f"{path}.{side}[{name}]", name, why))
     for name, amount in requests.items():
         if name not in limits:
             if name not in _OVERCOMMIT:

@@ -125,10 +125,7 @@ class Request:
         if kind == protobuf.MEDIA_TYPE:
             return protobuf.decode(data)
         if kind and kind not in {JSON, "text/plain", "*/*", also, "application/x-www-form-urlencoded"} | _YAML:
-            raise errors.unsupported_media(
-                "the body of the request was in an unknown format - accepted media types include: "
-                "application/json, application/yaml"
-            )
+            raise errors.unsupported_media(f"{JSON}, application/yaml, {protobuf.MEDIA_TYPE}")
         return decode(data)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sealane.sandbox.api import applying, checking, defaults, errors, patches, reading, scaling
-from sealane.sandbox.api.errors import StatusError
+from sealane.sandbox.api import applying, checking, errors, kinds, patches, reading, scaling
 from sealane.sandbox.api.kinds import NAMESPACES, NODES, Kind
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj, clone, stamp
 from sealane.sandbox.api.versions import shown, stored
-from sealane.sandbox.api.wire import Reply, Request, as_json
+from sealane.sandbox.api.wire import Reply, Request, as_json, encode
 
 Admit = Callable[[str, str, Obj], Obj]
 """`(verb, plural, object) -> object`: the cluster's admission plugins; raises StatusError."""
@@ -25,6 +24,10 @@ MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
+_ANSWERED_WITH_THE_OBJECT: Final = frozenset(
+    kind.key
+    for kind in (kinds.PODS, kinds.SERVICES, kinds.SERVICEACCOUNTS, kinds.PVCS, kinds.PVS, kinds.RESOURCEQUOTAS)
+)
 _IMMORTAL: Final = frozenset({"default", "kube-public", "kube-system"})
 _PATCHES: Final = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
@@ -49,21 +52,21 @@ class Writer:
         if target.subresource == "scale":
             return as_json(scaling.replace(self._store, target, body, request))
         obj = stored(target.kind, self._read(target, body, request))
-        if target.kind.custom and not obj["metadata"].get("resourceVersion"):
+        exists = self._store.get(target.kind, target.namespace, target.name) is not None
+        if exists and target.kind.custom and not obj["metadata"].get("resourceVersion"):
             text = "Invalid value: 0: must be specified for an update"
             cause = errors.Cause("FieldValueInvalid", text, "metadata.resourceVersion")
-            raise errors.invalid(target.kind.group, target.kind.kind, target.name, [cause])
+            raise errors.invalid(target.kind.group, target.kind.plural, target.name, [cause])
         made = self._update(target, obj, request)
         return as_json(shown(target.kind, made))
 
     async def patch(self, target: Target, request: Request) -> Reply:
         """PATCH, in any of the four kinds. Raises StatusError."""
         kind = request.content_type
-        if kind not in _PATCHES or (kind == STRATEGIC and target.kind.custom):
-            allowed = [item for item in _PATCHES if item != STRATEGIC or not target.kind.custom]
-            raise errors.unsupported_media(
-                "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
-            )
+        if kind == STRATEGIC and target.kind.custom:
+            raise errors.unsupported_media(", ".join(item for item in _PATCHES if item != STRATEGIC))
+        if kind not in _PATCHES:
+            raise errors.StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
         body = await request.object(also=kind) if kind != JSON_PATCH else await request.object(also=JSON_PATCH)
         if target.subresource == "scale":
             return as_json(scaling.patch(self._store, target, body, request))
@@ -72,16 +75,14 @@ class Writer:
             return self._apply(target, live, body, request)
         if live is None:
             raise errors.not_found(target.kind.group, target.kind.plural, target.name)
-        node = self._store.shape_of(target.kind)
         view = shown(target.kind, live)
-        if kind == JSON_PATCH:
-            new = patches.json_patch(view, body)
-        else:
-            if not isinstance(body, dict):
-                raise errors.bad_request("error decoding patch: a patch is an object")
-            checking.unknown_in(body, node, request)
-            new = patches.strategic(view, body, node) if kind == STRATEGIC else patches.merge_patch(view, body)
-        checking.types(target.kind, new, node)
+        new = patches.json_patch(view, body) if kind == JSON_PATCH else self._merged(target, view, body, kind)
+        node = self._store.shape_of(target.kind)
+        try:
+            checking.unknown_in(new, node, request)
+            checking.types(target.kind, new, node)
+        except checking.Undecodable as error:
+            raise checking.of_patched(new, error) from error
         made = self._update(target, stored(target.kind, new), request)
         return as_json(shown(target.kind, made))
 
@@ -112,12 +113,19 @@ class Writer:
             raise errors.not_found("", "namespaces", target.name)
         return as_json(made)
 
+    def _merged(self, target: Target, view: Obj, body: Any, kind: str) -> Obj:
+        if not isinstance(body, dict):
+            raise errors.bad_request("error decoding patch: a patch is an object")
+        if kind == STRATEGIC:
+            return patches.strategic(view, body, self._store.shape_of(target.kind))
+        merged: Obj = patches.merge_patch(view, body)
+        return merged
+
     def _create(self, kind: Kind, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
         if kind.has_status and kind is not NODES:
             obj.pop("status", None)
         obj["metadata"].pop("uid", None)
         admitted = self._admit("CREATE", kind.plural, obj)
-        checking.types(kind, admitted, self._store.shape_of(kind))
         return self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
 
     def _update(self, target: Target, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
@@ -135,7 +143,6 @@ class Writer:
         obj = self._read(target, body, request)
         if (obj.get("metadata") or {}).get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
-        defaults.canonical(obj, node)
         if live is None:
             if target.subresource:
                 raise errors.not_found(kind.group, kind.plural, target.name)
@@ -145,25 +152,19 @@ class Writer:
             kind, live, obj, node, manager=request.manager, force=request.flag("force"), now=now,
             subresource=target.subresource,
         )  # fmt: skip
-        checking.types(kind, new, node)
         return as_json(self._update(target, new, request, applied=True))
 
     def _read(self, target: Target, body: Any, request: Request) -> Obj:
         """The object of a body, checked against the path; name and namespace filled in."""
         kind = target.kind
-        if not isinstance(body, dict):
-            raise errors.bad_request("the object provided is unrecognized: an object was expected")
-        obj: Obj = clone(body)
-        obj.setdefault("apiVersion", kind.api_version)
-        obj.setdefault("kind", kind.kind)
-        if (obj["apiVersion"], obj["kind"]) != (kind.api_version, kind.kind):
-            raise errors.bad_request(
-                f"the API version in the data ({obj['apiVersion']}, Kind={obj['kind']}) does not match "
-                f"the expected API version ({kind.api_version}, Kind={kind.kind})"
-            )
-        meta = obj.setdefault("metadata", {}) or {}
-        obj["metadata"] = meta
-        checking.unknown_in(obj, self._store.shape_of(kind), request)
+        obj = self._decoded(kind, body)
+        meta: Obj = obj["metadata"]
+        node = self._store.shape_of(kind)
+        try:
+            checking.unknown_in(obj, node, request)
+            checking.types(kind, obj, node)
+        except checking.Undecodable as error:
+            raise checking.of_body(kind, error) from error
         if kind.namespaced and target.namespace:
             if meta.get("namespace") not in {None, "", target.namespace}:
                 raise errors.bad_request(
@@ -176,6 +177,30 @@ class Writer:
                     f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
                 )
             meta["name"] = target.name
+        return obj
+
+    def _decoded(self, kind: Kind, body: Any) -> Obj:
+        """The body as an object of this kind; built-in ones may leave out what the path says anyway."""
+        unrecognized = f"the object provided is unrecognized (must be of type {kind.kind})"
+        if not isinstance(body, dict):
+            raise errors.bad_request(
+                f"{unrecognized}: couldn't get version/kind; json parse error: an object is expected"
+            )
+        obj: Obj = clone(body)
+        if kind.custom and not obj.get("kind"):
+            text = encode(body).decode()
+            raise errors.bad_request(f"{unrecognized}: Object 'Kind' is missing in '{text}' ({text[:22]} ...)")
+        obj.setdefault("apiVersion", kind.api_version)
+        obj.setdefault("kind", kind.kind)
+        version = obj["apiVersion"].rpartition("/")[2]
+        if (obj["apiVersion"], obj["kind"]) != (kind.api_version, kind.kind):
+            raise errors.bad_request(
+                f'{obj["kind"]} in version "{version}" cannot be handled as a {kind.kind}: '
+                f"converting ({version}.{obj['kind']}) to ({kind.group.partition('.')[0] or 'core'}.{kind.kind}): "
+                "unknown conversion"
+            )
+        if not isinstance(obj.get("metadata"), dict):
+            obj["metadata"] = {}
         return obj
 
     async def _options(self, request: Request) -> Obj:
@@ -191,9 +216,10 @@ class Writer:
     def _delete(self, kind: Kind, namespace: str, name: str, options: Obj, request: Request) -> Obj:
         policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
         if policy not in {"Background", "Foreground", "Orphan"}:
-            raise StatusError(
-                422, "Invalid", f'DeleteOptions "" is invalid: propagationPolicy: Unsupported value: "{policy}"'
-            )
+            listed = '"Foreground", "Background", "Orphan", "nil"'
+            text = f'Unsupported value: "{policy}": supported values: {listed}'
+            cause = errors.Cause("FieldValueNotSupported", text, "propagationPolicy")
+            raise errors.invalid("meta.k8s.io", "DeleteOptions", "", [cause])
         if kind is NAMESPACES and name in _IMMORTAL:
             raise errors.forbidden("", "namespaces", name, "this namespace may not be deleted")
         preconditions = options.get("preconditions") or {}
@@ -203,7 +229,7 @@ class Writer:
             uid=preconditions.get("uid") or "", resource_version=preconditions.get("resourceVersion") or "",
             dry_run=dry_run,
         )  # fmt: skip
-        if not dry_run and not self._store.is_gone(kind, last):
+        if kind.key in _ANSWERED_WITH_THE_OBJECT or (not dry_run and not self._store.is_gone(kind, last)):
             return shown(kind, last)
         details: Obj = {"name": name, "kind": kind.plural, "uid": last["metadata"]["uid"]}
         if kind.group:
