@@ -137,6 +137,8 @@ def _tree(queues: Sequence[Queue]) -> list[Queue]:
     for root in sorted(queues, key=lambda item: item.name):
         if root.parent not in names:
             add(root)
+    for left in queues:  # queues that name each other as parents have no root; they are listed all the same
+        add(left)
     return found
 
 
