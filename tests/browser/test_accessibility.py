@@ -39,6 +39,7 @@ RULES = {
 
 def found_by_axe(visit: Any, paths: Sequence[str]) -> list[str]:
     """One line for each element that breaks a rule."""
+    assert AXE.is_file(), "axe-core is not there: install the package once, or `npm ci` in src/sealane/console/ui"
     found = []
     for path in paths:
         page = visit.go(path)

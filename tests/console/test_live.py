@@ -135,7 +135,7 @@ async def test_streams_end_with_the_hub_so_that_pages_connect_anew() -> None:
     assert hub.open == 0
 
 
-async def test_renders_are_at_least_a_tenth_of_a_second_apart() -> None:
+async def test_renders_keep_their_distance() -> None:
     class Counting(ManualClock):
         def __init__(self) -> None:
             super().__init__()

@@ -31,12 +31,18 @@ from sealane.lib.errors import SealaneError
 log = logging.getLogger(__name__)
 
 
-def build(services: Services, *, reload_templates: bool = False) -> Starlette:
-    """The console's application. It serves once its lifespan has started; nothing runs before that."""
+def build(
+    services: Services, *, sessions: security.Sessions | None = None, reload_templates: bool = False
+) -> Starlette:
+    """The console's application. It serves once its lifespan has started; nothing runs before that.
+
+    A process that builds one application after another (clusters were changed) hands on its `sessions`, so that a link
+    that was used stays used.
+    """
     assets = Assets()
     templates = Templates(assets, reload=reload_templates)
     settings = services.settings
-    sessions = security.Sessions(settings.token, secret=settings.session_secret)
+    sessions = sessions or security.Sessions(settings.token, secret=settings.session_secret)
     answers = errors.Pages(_error_renderer(templates, services))
     hub = live.Hub(services)
 

@@ -1,6 +1,6 @@
 """Live pages: one event stream a page, rendered once however many people look.
 
-A `Stream` belongs to one view and address. It renders all regions when something changed, at most ten times a second,
+A `Stream` belongs to one view and address. It renders all regions when something changed, at most five times a second,
 and sends only those whose HTML differs. Each reader has a short queue; one that cannot keep up is told to `resync` and
 gets the whole page again, so a slow reader costs nobody anything and never sees half a change. A `beat` every few
 seconds lets the page say honestly whether it is still live.
@@ -20,7 +20,7 @@ from sealane.lib.errors import SealaneError
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 0.1  # seconds between renders: ten a second at most
+INTERVAL = 0.2  # seconds between renders: five a second at most
 BEAT = 4.0  # seconds; ages on the page are refreshed with it
 QUEUE = 16  # messages a reader may be behind
 GONE = "r-gone"  # the element that says that what the page shows is no more
