@@ -126,3 +126,29 @@ def test_a_quota_on_memory_wants_every_pod_to_say_its_memory(still: ClusterWorld
 def test_updates_are_let_through(still: ClusterWorld, a_pod: Make) -> None:
     pod = a_pod("x", gpus=1, notes={"gpu-fraction": "0.5"})
     assert still.admission("UPDATE", "pods", pod) is pod
+
+
+def test_every_pod_gets_the_token_of_its_account_once(still: ClusterWorld, a_pod: Make) -> None:
+    made = still.cluster.create("pods", a_pod("x"))
+    (volume,) = made["spec"]["volumes"]
+    assert volume["name"].startswith("kube-api-access-")
+    assert [next(iter(source)) for source in volume["projected"]["sources"]] == [
+        "serviceAccountToken",
+        "configMap",
+        "downwardAPI",
+    ]
+    (mount,) = made["spec"]["containers"][0]["volumeMounts"]
+    assert (mount["name"], mount["readOnly"]) == (volume["name"], True)
+
+
+def test_a_pod_that_wants_no_token_gets_none(still: ClusterWorld, a_pod: Make) -> None:
+    pod = a_pod("x")
+    pod["spec"]["automountServiceAccountToken"] = False
+    assert not still.cluster.create("pods", pod)["spec"].get("volumes")
+
+
+def test_an_account_that_does_not_exist_is_refused(still: ClusterWorld, a_pod: Make) -> None:
+    pod = a_pod("x")
+    pod["spec"]["serviceAccountName"] = "nobody"
+    with pytest.raises(AdmissionDenied, match='serviceaccount "nobody" not found'):
+        still.cluster.create("pods", pod)

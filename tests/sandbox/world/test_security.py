@@ -63,3 +63,29 @@ def test_a_container_may_answer_for_itself_where_the_pod_does_not() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert security.violations({"spec": {"containers": [{"name": "a", "securityContext": own}]}}, "restricted") == []
+
+
+def test_restricted_names_added_capabilities_and_volume_types() -> None:
+    pod = {
+        "spec": {
+            "volumes": [{"name": "h", "hostPath": {"path": "/"}}, {"name": "e", "emptyDir": {}}],
+            "containers": [{"name": "a", "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}],
+        }
+    }
+    found = security.violations(pod, "restricted")
+    assert found[1] == (
+        'unrestricted capabilities (container "a" must set securityContext.capabilities.drop=["ALL"]; '
+        'container "a" must not include "SYS_ADMIN" in securityContext.capabilities.add)'
+    )
+    assert found[2] == 'restricted volume types (volume "h" uses restricted volume type "hostPath")'
+
+
+def test_baseline_knows_which_capabilities_may_be_added() -> None:
+    def pod(*added: str) -> Obj:
+        containers = [{"name": "a", "securityContext": {"capabilities": {"add": list(added)}}}]
+        return {"spec": {"containers": containers}}
+
+    assert security.violations(pod("CHOWN"), "baseline") == []
+    assert security.violations(pod("NET_ADMIN"), "baseline") == [
+        'non-default capabilities (container "a" must not include "NET_ADMIN" in securityContext.capabilities.add)'
+    ]

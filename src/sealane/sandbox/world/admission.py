@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from sealane.kube import quantities
 from sealane.sandbox.world import objects, security
-from sealane.sandbox.world.cluster import AdmissionDenied, Cluster
+from sealane.sandbox.world.cluster import GROUPS, AdmissionDenied, Cluster
 from sealane.sandbox.world.ports import Obj
 
 KAI_SCHEDULER = "kai-scheduler"
@@ -20,6 +20,7 @@ FRACTION = "gpu-fraction"
 GPU_MEMORY = "gpu-memory"
 SHARED_CONFIGMAP = "runai/shared-gpu-configmap"
 GPU = "nvidia.com/gpu"
+TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 _COUNTED = {
     "persistentvolumeclaims": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
     "services": ("services", "count/services"),
@@ -43,6 +44,7 @@ class Admission:
             return obj
         if plural == "pods":
             complete_pod(obj, self._priority_of(obj))
+            self._mount_account(obj)
             if self._kai:
                 check_shares(obj)
                 self._mark_shared(obj)
@@ -60,6 +62,20 @@ class Admission:
         if found is None:
             raise AdmissionDenied(f'pods "{_name(pod)}" is forbidden: no PriorityClass with name {name} was found')
         return int(found.get("value", 0))
+
+    def _mount_account(self, pod: Obj) -> None:
+        """The token of the pod's service account as a volume, unless pod or account do not want it."""
+        spec = pod["spec"]
+        namespace, name = pod["metadata"].get("namespace", ""), spec["serviceAccountName"]
+        account = self._cluster.get("serviceaccounts", namespace, name)
+        if account is None and name != "default":
+            raise AdmissionDenied(
+                f'pods "{_name(pod)}" is forbidden: error looking up service account {namespace}/{name}: '
+                f'serviceaccount "{name}" not found'
+            )
+        wanted = spec.get("automountServiceAccountToken", (account or {}).get("automountServiceAccountToken", True))
+        if wanted:
+            mount_account(spec, f"kube-api-access-{self._cluster.suffix()}")
 
     def _mark_shared(self, pod: Obj) -> None:
         notes = objects.notes(pod)
@@ -136,6 +152,25 @@ def complete_pod(pod: Obj, priority: int) -> None:
         _complete_container(container)
 
 
+def mount_account(spec: Obj, volume: str) -> None:
+    """Mount token, authority and namespace as `volume` into every container that has nothing at that path."""
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    bare = [item for item in containers if all(m["mountPath"] != TOKENS for m in item.get("volumeMounts") or ())]
+    if not bare:
+        return
+    for container in bare:
+        mount = {"name": volume, "readOnly": True, "mountPath": TOKENS}
+        container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
+    field = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
+    ]
+    projected = {"defaultMode": 420, "sources": sources}
+    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": volume, "projected": projected}]
+
+
 def _complete_container(container: Obj) -> None:
     container.setdefault("resources", {})
     container.setdefault("terminationMessagePath", "/dev/termination-log")
@@ -172,7 +207,8 @@ def _within(
 ) -> None:
     """Refuse what would exceed the quota, or does not say what the quota counts."""
     hard = quota["spec"].get("hard") or {}
-    start = f'{plural} "{name}" is forbidden'
+    group = GROUPS.get(plural, "")
+    start = f'{plural}{"." + group if group else ""} "{name}" is forbidden'
     title = quota["metadata"]["name"]
     limited = [item for item in hard if plural == "pods" and item.split(".")[-1] in {"cpu", "memory"}]
     missing = sorted(item for item in limited if item not in asked)

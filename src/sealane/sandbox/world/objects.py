@@ -162,6 +162,9 @@ def environment(container: Mapping[str, Any]) -> dict[str, str]:
     return {item["name"]: str(item["value"]) for item in container.get("env") or () if "value" in item}
 
 
+_NEW_STYLE = frozenset({"default-scheduler"})  # writes events.k8s.io, which has a reporter and no source
+
+
 def event(
     obj: Obj,
     reason: str,
@@ -185,7 +188,7 @@ def event(
         involved["resourceVersion"] = obj["metadata"]["resourceVersion"]
     if field_path:
         involved["fieldPath"] = field_path
-    source = {"component": component, **({"host": host} if host else {})}
+    source = {} if component in _NEW_STYLE else {"component": component, **({"host": host} if host else {})}
     return {
         "apiVersion": "v1",
         "kind": "Event",

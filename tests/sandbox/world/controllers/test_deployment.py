@@ -209,3 +209,20 @@ async def test_a_loose_pod_without_the_templates_hash_is_not_the_deployments(
     ]
     assert len(owners) == 1
     assert objects.controller_of(sim.cluster.get("pods", "team-a", "loose")) is None
+
+
+async def test_annotations_of_the_deployment_reach_the_replica_set_of_its_revision(
+    sim: Any, a_deployment: Make
+) -> None:
+    sim.cluster.create("deployments", a_deployment("web"))
+    await available(sim, "web", 1)
+
+    def because(obj: Obj) -> None:
+        obj["metadata"].setdefault("annotations", {})["kubernetes.io/change-cause"] = "newer"
+
+    sim.cluster.change("deployments", "team-a", "web", because)
+    await sim.run(2)
+    (replica_set,) = sim.cluster.list("replicasets", "team-a")
+    notes = replica_set["metadata"]["annotations"]
+    assert notes["kubernetes.io/change-cause"] == "newer"
+    assert notes["deployment.kubernetes.io/revision"] == "1"

@@ -65,3 +65,17 @@ def test_a_target_port_is_a_number_a_name_or_the_services_own() -> None:
     assert subject.target_port("99", pods, 80) == 99
     assert subject.target_port("http", pods, 80) == 11434
     assert subject.target_port("grpc", pods, 80) == 80
+
+
+async def test_a_slice_is_named_after_its_service_with_a_random_tail_and_keeps_its_name(
+    sim: Any, a_deployment: Make
+) -> None:
+    sim.cluster.create("services", service("web", selector={"app": "web"}))
+    await sim.run(1)
+    (before,) = sim.cluster.list("endpointslices", "team-a")
+    assert len(before["metadata"]["name"]) == len("web-") + 5
+    sim.cluster.create("deployments", a_deployment("web"))
+    await sim.run(15)
+    (after,) = sim.cluster.list("endpointslices", "team-a")
+    assert after["metadata"]["name"] == before["metadata"]["name"]
+    assert len(after["endpoints"]) == 1

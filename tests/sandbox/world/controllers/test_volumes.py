@@ -85,3 +85,12 @@ def test_the_claims_of_a_pod_are_named_and_ephemeral_ones() -> None:
         "spec": {"volumes": [*uses("a"), {"name": "b", "ephemeral": {}}, {"name": "c", "emptyDir": {}}]},
     }
     assert subject.claims_of(pod) == ["a", "p-b"]
+
+
+async def test_a_claim_of_a_class_that_does_not_exist_says_so(sim: Any) -> None:
+    sim.cluster.create("persistentvolumeclaims", claim("data", storageClassName="nowhere"))
+    await sim.run(2)
+    assert phase(sim, "data") == "Pending"
+    (event,) = (item for item in sim.cluster.list("events") if item["involvedObject"]["name"] == "data")
+    assert (event["type"], event["reason"]) == ("Warning", "ProvisioningFailed")
+    assert event["message"] == 'storageclass.storage.k8s.io "nowhere" not found'

@@ -22,6 +22,7 @@ COMPONENT = "deployment-controller"
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
+_OWN_NOTES = frozenset({REVISION, DESIRED, MAXIMUM, "kubectl.kubernetes.io/last-applied-configuration"})
 
 
 class DeploymentController(Controller):
@@ -78,6 +79,7 @@ class DeploymentController(Controller):
         revision = max(newest, 1) if current is None else _revision(current)
         current = self.cluster.get("replicasets", *objects.key(current)) or current
         revision = _revision(current)
+        self._note(current, _passed_on(deployment))
 
         def change(obj: Obj) -> None:
             obj["metadata"].setdefault("annotations", {})[REVISION] = str(revision)
@@ -94,11 +96,6 @@ class DeploymentController(Controller):
         selector = copy.deepcopy(spec["selector"])
         selector.setdefault("matchLabels", {})["pod-template-hash"] = digest
         surge, _ = _room(spec)
-        annotations = {
-            name: value
-            for name, value in objects.notes(deployment).items()
-            if name not in {REVISION, "kubectl.kubernetes.io/last-applied-configuration"}
-        }
         wanted = int(spec.get("replicas", 1))
         return self.cluster.create(
             "replicasets",
@@ -109,7 +106,7 @@ class DeploymentController(Controller):
                     "name": f"{meta['name']}-{digest}",
                     "namespace": meta["namespace"],
                     "labels": dict(template["metadata"]["labels"]),
-                    "annotations": annotations
+                    "annotations": _passed_on(deployment)
                     | {REVISION: str(revision), DESIRED: str(wanted), MAXIMUM: str(wanted + surge)},
                     "ownerReferences": [objects.owner_reference(deployment, api_version="apps/v1", kind="Deployment")],
                 },
@@ -198,6 +195,11 @@ class DeploymentController(Controller):
 
         self.cluster.change("deployments", namespace, name, change, subresource="status")
         return None if _complete(fresh, every, current) else 5.0
+
+
+def _passed_on(deployment: Obj) -> dict[str, str]:
+    """Annotations that the ReplicaSet of the present template has too, a change cause among them."""
+    return {name: value for name, value in objects.notes(deployment).items() if name not in _OWN_NOTES}
 
 
 def _write_status(obj: Obj, every: list[Obj], current: Obj | None, *, now: datetime.datetime) -> None:

@@ -13,6 +13,8 @@ from sealane.sandbox.world import objects
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.runner import Controller, Key
 
+_SERVICE = "kubernetes.io/service-name"
+
 
 class EndpointsController(Controller):
     """One Endpoints object and one slice per Service that has a selector."""
@@ -52,10 +54,15 @@ class EndpointsController(Controller):
         return None
 
     def _clear(self, key: Key) -> None:
-        for plural, name in (("endpoints", key[1]), ("endpointslices", f"{key[1]}-sandbox")):
-            found = self.cluster.get(plural, key[0], name)
-            if found is not None:
-                self.cluster.delete(plural, found)
+        found = self.cluster.get("endpoints", *key)
+        if found is not None:
+            self.cluster.delete("endpoints", found)
+        for each in self._slices(*key):
+            self.cluster.delete("endpointslices", each)
+
+    def _slices(self, namespace: str, service: str) -> list[Obj]:
+        """The slices of a Service, whose names end in a random tail as everywhere."""
+        return self.cluster.list("endpointslices", namespace, labels={_SERVICE: service})
 
     def _endpoints(self, service: Obj, pods: list[Obj]) -> None:
         namespace, name = objects.key(service)
@@ -78,15 +85,17 @@ class EndpointsController(Controller):
         namespace, name = objects.key(service)
         labels = {
             **objects.labels(service),
-            "kubernetes.io/service-name": name,
+            _SERVICE: name,
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
         }
         reference = objects.owner_reference(service, api_version="v1", kind="Service")
+        known = self._slices(namespace, name)
+        own_name = known[0]["metadata"]["name"] if known else f"{name}-{self.cluster.suffix()}"
         body: Obj = {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
             "metadata": {
-                "name": f"{name}-sandbox",
+                "name": own_name,
                 "namespace": namespace,
                 "labels": labels,
                 "ownerReferences": [reference],

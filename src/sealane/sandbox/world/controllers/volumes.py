@@ -72,6 +72,12 @@ class VolumeController(Controller):
 
     def _bind(self, claim: Obj) -> None:
         found = self._class_of(claim)
+        wanted = claim["spec"].get("storageClassName")
+        if found is None and wanted:
+            text = f'storageclass.storage.k8s.io "{wanted}" not found'
+            self.cluster.event(claim, "ProvisioningFailed", text, component=COMPONENT, type="Warning")
+            self._pending(claim)
+            return
         if found is None:
             text = "no persistent volumes available for this claim and no storage class is set"
             self.cluster.event(claim, "FailedBinding", text, component=COMPONENT)
