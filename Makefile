@@ -15,8 +15,10 @@ UI := $(shell find src/sealane/console/ui -type f -not -path '*/node_modules/*' 
 run: $(VENV)/.product
 	@$(BIN)/sealane up $(ARGS)
 
+# The browser's driver keeps an event loop running in its process, so those tests run apart from the asynchronous ones.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup tests $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not browser" tests $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m browser -rs tests $(ARGS)
 
 test-rig: $(VENV)/.dev
 	$(BIN)/python -m rig build

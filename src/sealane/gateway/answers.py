@@ -23,8 +23,11 @@ async def plain(send: Send, body: bytes, *, kind: bytes = b"text/plain; charset=
     await _send(send, status, body, [(b"content-type", kind)])
 
 
-async def error(send: Send, api: errors.Api, problem: SealaneError) -> None:
-    """An error, with `Retry-After` where waiting helps; a 413 closes the connection, whose body nobody will read."""
+async def error(send: Send, api: errors.Api, problem: SealaneError, *, ends: bool = True) -> None:
+    """An error, with `Retry-After` where waiting helps; a 413 closes the connection, whose body nobody will read.
+
+    With `ends=False` the caller ends the response itself; its length is told already, so the client has it whole.
+    """
     headers = [_JSON]
     retry_after = getattr(problem, "retry_after", None)
     if retry_after is not None:
@@ -33,13 +36,13 @@ async def error(send: Send, api: errors.Api, problem: SealaneError) -> None:
         headers.append((b"www-authenticate", b"Bearer"))
     if problem.http_status in {408, 413}:
         headers.append((b"connection", b"close"))
-    await _send(send, problem.http_status, errors.body(api, problem), headers)
+    await _send(send, problem.http_status, errors.body(api, problem), headers, ends=ends)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]], *, ends: bool = True) -> None:
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not ends})
 
 
 class _Told(msgspec.Struct):

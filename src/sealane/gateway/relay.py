@@ -8,6 +8,7 @@ request counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from starlette.types import Message, Receive, Scope, Send
@@ -28,6 +29,9 @@ from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
 
 log = logging.getLogger(__name__)
+
+_DROPPED, _LINGER = 64 << 20, 3.0
+"""Bytes and seconds for which a refused body is still read, and forgotten."""
 
 _NOTHING = framing.Usage()
 _RETRYABLE = frozenset({502, 503})  # an engine or a proxy that cannot take the request now: nothing was begun
@@ -92,6 +96,8 @@ class Relay:
     async def _guarded(self, ex: Exchange, scope: Scope, receive: Receive) -> None:
         try:
             await self._exchange(ex, scope, receive)
+        except BodyTooLarge as error:
+            await self._refuse_body(ex, error, receive)
         except SealaneError as error:
             await self._refuse(ex, error)
         except asyncio.CancelledError:
@@ -242,6 +248,16 @@ class Relay:
         ex.status = error.http_status
         await answers.error(ex.send, ex.endpoint.api, error)
 
+    async def _refuse_body(self, ex: Exchange, error: BodyTooLarge, receive: Receive) -> None:
+        """Answer at once, then read and forget what the client still sends: one that is cut off while it sends sees a
+        reset connection and never the answer that says why."""
+        ex.failed, ex.status = True, error.http_status
+        await answers.error(ex.send, ex.endpoint.api, error, ends=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                await _drop(receive, most=_DROPPED)
+        await ex.send({"type": "http.response.body", "body": b""})
+
     async def _stopped(self, ex: Exchange) -> None:
         """The flight was stopped: nobody is there any more, or a limit was met."""
         reason = ex.flight.reason
@@ -290,6 +306,15 @@ class Relay:
             usage=usage,
             failed=ex.failed,
         )
+
+
+async def _drop(receive: Receive, *, most: int) -> None:
+    """Read the rest of a body and forget it, up to `most` bytes."""
+    while most > 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
 
 
 def _too_large(size: int, limit: int) -> BodyTooLarge:
