@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import msgspec
+
 Obj = dict[str, Any]
 
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
 def clone(value: Any) -> Any:
-    """A deep copy of a JSON value; several times faster than copy.deepcopy, which also copes with cycles."""
-    if isinstance(value, dict):
-        return {key: clone(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clone(item) for item in value]
-    return value
+    """A deep copy of a JSON value, by way of MessagePack: many times faster than copy.deepcopy."""
+    return _decode(_encode(value))
 
 
 def stamp(moment: datetime.datetime) -> str:
