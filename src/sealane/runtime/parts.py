@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sealane import __version__
+from sealane.console.security import Sessions
 from sealane.console.services import Settings as ConsoleSettings
 from sealane.lib import ids
 from sealane.runtime import running
@@ -42,6 +43,7 @@ class Parts:
     local_key: str
     token: str
     session_secret: str
+    sessions: Sessions
     hosts: tuple[str, ...]
 
     def console_settings(self, chosen: Chosen) -> ConsoleSettings:
@@ -70,6 +72,7 @@ def build(*, data_dir: Path, host: str, console_port: int, gateway_port: int) ->
     database = state.open(data_dir)
     keys = KeyStore(database)
     shown = _shown(host)
+    token, secret = ids.secret("", size=24), ids.secret("", size=32)
     return Parts(
         data_dir=data_dir,
         database=database,
@@ -80,8 +83,9 @@ def build(*, data_dir: Path, host: str, console_port: int, gateway_port: int) ->
         console_url=f"http://{shown}:{console_port}",
         gateway_url=f"http://{shown}:{gateway_port}",
         local_key=_local_key(keys, data_dir),
-        token=ids.secret("", size=24),
-        session_secret=ids.secret("", size=32),
+        token=token,
+        session_secret=secret,
+        sessions=Sessions(token, secret=secret),
         hosts=tuple(dict.fromkeys((shown, "127.0.0.1", "localhost", "[::1]"))),
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sealane.fleet import Fleet
 from sealane.kube.config import Context
 from sealane.lib.errors import NextStep, SealaneError
-from sealane.runtime import contexts, datadir, running
+from sealane.runtime import contexts, datadir, namespaces, running
 from sealane.runtime.contexts import Chosen
 from sealane.runtime.running import Running
 
@@ -54,8 +54,10 @@ def chosen(*, data_dir: Path | None, clusters: str | None) -> Chosen:
 async def fleet(*, data_dir: Path | None, clusters: str | None) -> AsyncIterator[Fleet]:
     """The fleet that a command works on."""
     found = chosen(data_dir=data_dir, clusters=clusters)
+    where = data_dir or datadir.default_path()
     async with Fleet(found.contexts, sandbox=found.sandbox) as opened:
-        yield opened
+        with namespaces.remembered(opened, where):
+            yield opened
 
 
 def silent(opened: Fleet) -> list[str]:

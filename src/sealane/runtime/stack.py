@@ -14,7 +14,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from sealane.runtime import contexts, sandbox_child
+from sealane.runtime import contexts, namespaces, sandbox_child
 from sealane.runtime.contexts import Chosen
 from sealane.runtime.parts import Parts
 
@@ -51,6 +51,7 @@ async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], No
 
     async with contextlib.AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(chosen.contexts, sandbox=chosen.sandbox))
+        stack.enter_context(namespaces.remembered(fleet, parts.data_dir))
         observer = await stack.enter_async_context(Observer(fleet))
         gateway = gateway_app.build(
             replicas=FleetReplicas(fleet),
@@ -68,7 +69,7 @@ async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], No
             doctor=Doctor(fleet, data_dir=parts.data_dir, gateway_url=parts.gateway_url),
             switch=Switch(chosen, switch),
         )
-        console = console_app.build(services)
+        console = console_app.build(services, sessions=parts.sessions)
         await _enter(stack, console)
         yield Stack(chosen=chosen, console=console, gateway=gateway)
 
