@@ -210,8 +210,9 @@ def _value(token: str, text: str) -> str:
 
 
 def _values(tokens: list[str], text: str) -> tuple[str, ...]:
-    if not tokens or tokens.pop(0) != "(":
-        raise _bad(text, f"found '{text.split()[-1]}' expected: '('")
+    found = tokens.pop(0) if tokens else ""
+    if found != "(":
+        raise _bad(text, f"found '{found}' expected: '('")
     values: set[str] = set()
     expect_value = True
     while tokens:
