@@ -1,7 +1,7 @@
 """Namespaces that a person with limited rights has used, remembered by context name.
 
-Who may not list namespaces sees only those whose names are known. A name once used, with `-n` or in the console, is kept
-in the data directory, so that the next command finds what the last one hosted. Only names are kept, and at most a few.
+Who may not list namespaces sees only those whose names are known. A name once used, with `-n` or in the console, is
+kept in the data directory, so that the next command finds what the last one hosted. Only names are kept, at most a few.
 """
 
 from __future__ import annotations
