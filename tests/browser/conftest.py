@@ -8,7 +8,6 @@ so; SEALANE_REQUIRE_BROWSER=1 turns that into a failure.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import threading
 import time
@@ -19,22 +18,13 @@ from typing import Any
 import msgspec
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from product import product
 
 from sealane.console.app import build
 from sealane.lib.clock import SYSTEM
 from tests.console import fakes
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 AXE = Path(__file__).parents[2] / "src/sealane/console/ui/node_modules/axe-core/axe.min.js"
 
 
@@ -44,26 +34,6 @@ class Console(msgspec.Struct, frozen=True):
     url: str
     token: str
     fakes: Any = None
-
-
-def _chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
-        found = shutil.which(name)
-        if found:
-            return found
-    if os.environ.get("SEALANE_REQUIRE_BROWSER") == "1":
-        pytest.fail("No Chromium on PATH, and SEALANE_REQUIRE_BROWSER=1 asks for one.")
-    pytest.skip("No Chromium on PATH: the browser tests are skipped.")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests."""
-    path = _chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
