@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sealane.runtime import httplimits
+
 STOP_LIMIT = 1
 
 
@@ -49,6 +51,8 @@ async def serve(app: ASGIApp, sock: socket.socket, *, name: str) -> AsyncIterato
     """Serve `app` on a listening socket for as long as the context is open; ends within about a second."""
     config = uvicorn.Config(
         app,
+        http=httplimits.Protocol,
+        proxy_headers=False,  # nobody stands before us who could be believed about addresses
         lifespan="off",
         access_log=False,
         log_level="warning",
