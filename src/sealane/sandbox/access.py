@@ -47,9 +47,11 @@ def seed_roles(store: Store) -> None:
         _rule("authentication.k8s.io", ["selfsubjectreviews"]),
     ]
     paths = [f"/{head}{tail}" for head in ("api", "apis", "openapi") for tail in ("", "/*")]
+    health = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
     for name, rules in (
         ("system:basic-user", asking),
-        ("system:discovery", [{"nonResourceURLs": paths, "verbs": ["get"]}]),
+        ("system:discovery", [{"nonResourceURLs": [*paths, *health], "verbs": ["get"]}]),
+        ("system:public-info-viewer", [{"nonResourceURLs": health, "verbs": ["get"]}]),
     ):
         _ensure(store, kinds.CLUSTERROLES, {"metadata": {"name": name}, "rules": rules})
         _ensure(store, kinds.CLUSTERROLEBINDINGS, _binding(name))

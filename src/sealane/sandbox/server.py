@@ -122,7 +122,7 @@ class Sandbox:
             faults[name] = Faults(store, down=self._goes_down(name))
             api = ApiServer(
                 name, store, users=Users(by_token), backend=backend, admit=admission.of(self.world, name),
-                faults=faults[name],
+                warn=admission.warner(self.world, name), faults=faults[name],
             )  # fmt: skip
             self.apis[name] = api
             self.listeners[name] = Listener(

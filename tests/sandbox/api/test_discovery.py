@@ -125,3 +125,20 @@ async def test_lists_that_merge_agree_between_apply_and_strategic_patches(api: A
     ports = schema.builtin().types["Container"].fields["ports"]
     assert (ports.keys, ports.patch_key) == (("containerPort", "protocol"), "containerPort")
     assert json.dumps(ports.element.child("protocol").default) == '"TCP"'
+
+
+async def test_openapi_v2_in_protobuf_is_an_empty_document_that_checks_nothing(api: Any) -> None:
+    media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    answer = await api.call("GET", "/openapi/v2", headers={"accept": media})
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", media)
+
+
+async def test_a_scale_has_a_table(api: Any) -> None:
+    place = "/apis/apps/v1/namespaces/default/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    await api.call("POST", place, {"metadata": {"name": "web"}, "spec": spec})
+    accept = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    table = (await api.call("GET", f"{place}/web/scale", headers=accept)).json
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["web", 2, 0]

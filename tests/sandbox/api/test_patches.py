@@ -141,3 +141,25 @@ def test_a_strategic_patch_of_a_keyed_list_is_a_union_in_which_the_patch_wins(
     wanted = {item["name"]: item["image"] for item in live} | {item["name"]: item["image"] for item in patch}
     assert {item["name"]: item["image"] for item in made} == wanted
     assert len(made) == len(wanted)
+
+
+async def test_a_strategic_patch_of_the_wrong_type_is_shown_as_go_prints_it(api: Any) -> None:
+    place = "/apis/apps/v1/namespaces/default/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    await api.call("POST", place, {"metadata": {"name": "web"}, "spec": spec})
+    patch = {"spec": {"replicas": "two", "paused": None, "minReadySeconds": 1}}
+    strategic = "application/strategic-merge-patch+json"
+    answer = await api.call("PATCH", f"{place}/web", patch, content_type=strategic)
+    assert answer.json["message"] == (
+        ' "" is invalid: patch: Invalid value: "map[spec:map[minReadySeconds:1 paused:<nil> replicas:two]]": '
+        "unrecognized type: int32"
+    )
+
+
+@pytest.mark.parametrize("kind", ["merge", "strategic-merge", "json"])
+async def test_a_patch_that_is_cut_short_is_said_to_be(api: Any, kind: str) -> None:
+    place = "/api/v1/namespaces/default"
+    answer = await api.call("PATCH", place, b'{"spec":', content_type=f"application/{kind}-patch+json")
+    assert answer.status == 400
+    assert answer.json["message"] == "error decoding patch: unexpected end of JSON input"

@@ -260,3 +260,43 @@ async def test_a_secrets_data_must_be_base64(api: Any) -> None:
 async def test_a_role_may_have_a_colon_in_its_name(api: Any) -> None:
     path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
     assert (await api.call("POST", path, {"metadata": {"name": "sealane:view"}, "rules": []})).status == 201
+
+
+DEPLOYMENTS_PATH = "/apis/apps/v1/namespaces/default/deployments"
+
+
+async def test_a_deployment_without_selector_hears_of_its_template_too(api: Any) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    answer = await api.call("POST", DEPLOYMENTS_PATH, {"metadata": {"name": "web"}, "spec": {"template": template}})
+    assert [cause["field"] for cause in answer.json["details"]["causes"]] == [
+        "spec.selector",
+        "spec.template.metadata.labels",
+    ]
+
+
+async def test_a_deployment_without_template_is_told_what_an_empty_one_lacks(api: Any) -> None:
+    body = {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"a": "b"}}}}
+    answer = await api.call("POST", DEPLOYMENTS_PATH, body)
+    assert answer.json["message"] == (
+        'Deployment.apps "web" is invalid: [spec.template.metadata.labels: Invalid value: null: `selector` does not '
+        "match template `labels`, spec.template.spec.containers: Required value]"
+    )
+
+
+async def test_names_of_variables_and_probes_without_a_handler_are_refused(api: Any) -> None:
+    container = {"name": "c", "image": "i", "env": [{"name": "a=b"}], "readinessProbe": {"periodSeconds": 5}}
+    body = {"metadata": {"name": "one"}, "spec": {"containers": [container]}}
+    answer = await api.call("POST", "/api/v1/namespaces/default/pods", body)
+    causes = {cause["field"]: cause["message"] for cause in answer.json["details"]["causes"]}
+    assert "printable ASCII characters other than '='" in causes["spec.containers[0].env[0].name"]
+    assert causes["spec.containers[0].readinessProbe"] == "Required value: must specify a handler type"
+
+
+async def test_a_pod_is_bound_once(api: Any) -> None:
+    place = "/api/v1/namespaces/default/pods"
+    pod = {"metadata": {"name": "one"}, "spec": {"nodeName": "a", "containers": [{"name": "c", "image": "i"}]}}
+    await api.call("POST", place, pod)
+    merge = "application/merge-patch+json"
+    moved = await api.call("PATCH", f"{place}/one", {"spec": {"nodeName": "b"}}, content_type=merge)
+    assert moved.status == 422
+    assert "pod updates may not change fields other than" in moved.json["message"]

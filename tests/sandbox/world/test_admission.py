@@ -152,3 +152,17 @@ def test_an_account_that_does_not_exist_is_refused(still: ClusterWorld, a_pod: M
     pod["spec"]["serviceAccountName"] = "nobody"
     with pytest.raises(AdmissionDenied, match='serviceaccount "nobody" not found'):
         still.cluster.create("pods", pod)
+
+
+def test_a_namespace_that_warns_is_told_of_pods_and_templates(still: ClusterWorld, a_pod: Make) -> None:
+    labels = {"pod-security.kubernetes.io/warn": "restricted"}
+    still.cluster.create(
+        "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "w", "labels": labels}}
+    )
+    pod = a_pod("x", namespace="w")
+    (said,) = still.admission.warnings("pods", pod)
+    assert said.startswith('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false')
+    workload = {"metadata": {"name": "d", "namespace": "w"}, "spec": {"template": pod}}
+    assert still.admission.warnings("deployments", workload) == [said]
+    assert still.admission.warnings("services", workload) == []
+    assert still.admission.warnings("pods", a_pod("x")) == []

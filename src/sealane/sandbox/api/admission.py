@@ -9,7 +9,7 @@ from typing import Any
 
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.values import Obj
-from sealane.sandbox.api.writing import Admit
+from sealane.sandbox.api.writing import Admit, Warn
 
 
 def of(world: Any, cluster: str) -> Admit:
@@ -29,3 +29,15 @@ def of(world: Any, cluster: str) -> Admit:
         return admitted
 
     return admit
+
+
+def warner(world: Any, cluster: str) -> Warn:
+    """What the admission of one cluster says beside an answer; nothing where there is no world."""
+    if world is None:
+        return lambda _plural, _obj: []
+
+    def warn(plural: str, obj: Obj) -> list[str]:
+        said: list[str] = world.warnings(cluster, plural, obj)
+        return said
+
+    return warn

@@ -15,6 +15,7 @@ from sealane.sandbox.api import (
     actions,
     discovery,
     errors,
+    notices,
     openapi,
     pods,
     rbac,
@@ -22,6 +23,7 @@ from sealane.sandbox.api import (
     reviews,
     routes,
     scaling,
+    tables,
 )
 from sealane.sandbox.api.backends import PodBackend
 from sealane.sandbox.api.errors import StatusError
@@ -42,7 +44,7 @@ from sealane.sandbox.api.wire import (
     answer,
     as_json,
 )
-from sealane.sandbox.api.writing import Admit, Writer
+from sealane.sandbox.api.writing import Admit, Warn, Writer
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +68,22 @@ class ApiServer:
     """See the module. `admit` is the cluster's admission, `backend` what stands behind its pods."""
 
     def __init__(
-        self, name: str, store: Store, *, users: Users, backend: PodBackend, admit: Admit, faults: Faults
+        self,
+        name: str,
+        store: Store,
+        *,
+        users: Users,
+        backend: PodBackend,
+        admit: Admit,
+        faults: Faults,
+        warn: Warn = lambda _plural, _obj: [],
     ) -> None:
         self.name = name
         self.store = store
         self.backend = backend
         self.faults = faults
         self._users = users
-        self._writer = Writer(store, admit=admit)
+        self._writer = Writer(store, admit=admit, warn=warn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -160,6 +170,7 @@ class ApiServer:
             if verb == "create":
                 return await reviews.answer(self.store, target.kind, request)
         elif verb in {"get", "list", "watch"}:
+            request.warnings += notices.of_kind(target.kind)
             if verb == "watch":
                 return reading.watch(self.store, target, request, is_cut=self.faults.cutter())
             return (
@@ -192,7 +203,8 @@ class ApiServer:
                 return pods.proxy(self.store, self.backend, target)
         if sub == "scale" and method in {"GET", "PUT", "PATCH"}:
             if method == "GET":
-                return as_json(scaling.get(self.store, target))
+                scale = scaling.get(self.store, target)
+                return as_json(tables.of_scale(scale, request, self.store.now()) if request.wants_table else scale)
             return await (self._writer.replace if method == "PUT" else self._writer.patch)(target, request)
         if sub == "log" and method == "GET":
             return await pods.log(self.store, self.backend, target, request)

@@ -27,7 +27,14 @@ _GO_NAMES: Final = {
 
 
 class Undecodable(Exception):
-    """A body that a Go server could not decode into its type; the text is what the decoder would say."""
+    """A body that a Go server could not decode into its type; the text is what the decoder would say.
+
+    `go_type` is the type that was wanted, where a type was the trouble.
+    """
+
+    def __init__(self, text: str, *, go_type: str = "") -> None:
+        super().__init__(text)
+        self.go_type = go_type
 
 
 class _Wrong(msgspec.Struct, frozen=True):
@@ -67,9 +74,9 @@ def types(kind: Kind, obj: Obj, node: Node) -> None:
         raise Undecodable(quantities.SERVER_SENTENCE)
     if wrong.node.type == "base64" and isinstance(wrong.value, str):
         raise Undecodable("illegal base64 data at input byte 0")
-    raise Undecodable(
-        f"json: cannot unmarshal {given} into Go struct field {wrong.go_path} of type {_go_type(wrong.node)}"
-    )
+    wanted = _go_type(wrong.node)
+    text = f"json: cannot unmarshal {given} into Go struct field {wrong.go_path} of type {wanted}"
+    raise Undecodable(text, go_type=wanted)
 
 
 def of_body(kind: Kind, error: Undecodable) -> StatusError:
@@ -77,10 +84,25 @@ def of_body(kind: Kind, error: Undecodable) -> StatusError:
     return errors.bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}')
 
 
-def of_patched(new: Obj, error: Undecodable) -> StatusError:
-    """The refusal of a patch whose result cannot be decoded."""
+def of_patched(new: Obj, error: Undecodable, *, patch: Any = None) -> StatusError:
+    """The refusal of a patch whose result cannot be decoded; a strategic `patch` is shown as Go prints a map."""
+    if patch is not None and error.go_type:
+        shown = msgspec.json.encode(_go_print(patch)).decode()
+        text = f"Invalid value: {shown}: unrecognized type: {error.go_type}"
+        return errors.invalid("", "", "", [Cause("FieldValueInvalid", text, "patch")])
     text = msgspec.json.encode(msgspec.json.encode(new).decode()).decode()
     return errors.invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {text}: {error}", "patch")])
+
+
+def _go_print(value: Any) -> str:
+    """A JSON value as Go's %v prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_go_print(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go_print, value))}]"
+    if isinstance(value, str):
+        return value
+    return "<nil>" if value is None else str(value).lower()
 
 
 def _drop(value: Any, node: Node, path: str, found: list[str]) -> None:

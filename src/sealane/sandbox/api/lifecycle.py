@@ -65,6 +65,18 @@ def check_preconditions(kind: Kind, old: Obj, *, uid: str, resource_version: str
         raise errors.conflict(kind.group, kind.plural, name, errors.MODIFIED)
 
 
+def check_same(kind: Kind, old: Obj, *, uid: str) -> None:
+    """409 when an update speaks of another object of that name, in the words of the storage layer."""
+    meta = old["metadata"]
+    if uid and uid != meta["uid"]:
+        place = "/".join(part for part in (kind.plural, meta.get("namespace", ""), meta["name"]) if part)
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, AdditionalErrorMsg: "
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
+        )
+        raise errors.conflict(kind.group, kind.plural, meta["name"], why)
+
+
 def merged(kind: Kind, old: Obj, asked: Obj, *, subresource: str) -> Obj:
     """The next state: what a client may write comes from `asked`, the rest stays."""
     new: Obj = clone(old if subresource == "status" else asked)

@@ -54,6 +54,7 @@ def _columns(text: str) -> list[Column]:
     return made
 
 
+SCALE: Final[Sequence[Column]] = _columns("Name,Desired:i,Available:i,Age")
 _WIDE = "Containers:w,Images:w,Selector:w"
 PLAIN: Final[tuple[Sequence[Column], Cells]] = (_columns("Name,Age"), cells.plain)
 PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {

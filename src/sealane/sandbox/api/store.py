@@ -177,9 +177,8 @@ class Store:
         """
         meta = obj.get("metadata") or {}
         old = self._require(kind, meta.get("namespace", ""), meta.get("name", ""))
-        lifecycle.check_preconditions(
-            kind, old, uid=meta.get("uid") or "", resource_version=meta.get("resourceVersion") or ""
-        )
+        lifecycle.check_same(kind, old, uid=meta.get("uid") or "")
+        lifecycle.check_preconditions(kind, old, uid="", resource_version=meta.get("resourceVersion") or "")
         new = lifecycle.merged(kind, old, obj, subresource=subresource)
         if not subresource:
             self.prepare(kind, new, old)

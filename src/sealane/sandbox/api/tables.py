@@ -43,6 +43,27 @@ def table(
     }
 
 
+def of_scale(scale: Obj, request: Request, now: datetime.datetime) -> Obj:
+    """The table of one Scale."""
+    meta = scale["metadata"]
+    row = [
+        meta["name"],
+        scale["spec"]["replicas"],
+        scale["status"]["replicas"],
+        cells.age(meta["creationTimestamp"], now),
+    ]
+    included = (
+        scale if request.query.get("includeObject") == "Object" else _partial("meta.k8s.io/v1") | {"metadata": meta}
+    )
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": meta["resourceVersion"]},
+        "columnDefinitions": [column.definition() for column in printers.SCALE],
+        "rows": [{"cells": row, "object": included}],
+    }
+
+
 def value_at(obj: Any, path: str) -> Any:
     """The value at a simple JSON path (`.spec.x`, `['key']`, `[0]`, `[?(@.type=="Ready")]`), or None."""
     value = obj

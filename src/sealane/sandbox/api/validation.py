@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from sealane.kube import quantities
+from sealane.kube.selectors import Selector
 from sealane.sandbox.api import errors, kinds, ownership, validation_pods
 from sealane.sandbox.api.errors import Cause
 from sealane.sandbox.api.kinds import Kind
@@ -39,6 +40,11 @@ def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -
     node = shape or ownership.shape_of(kind)
     spec_only = {key: value for key, value in new.items() if key not in {"metadata", "status"}}
     _schema(spec_only, node, "", causes)
+    if kind.key in _IMMUTABLE_SELECTOR:
+        # The server has made an empty template of a missing one, and goes on where the selector is missing.
+        causes = [cause for cause in causes if cause.field != "spec.template"]
+        if [cause.field for cause in causes] == ["spec.selector"]:
+            _template(new["spec"], None, causes)
     checker = _CHECKERS.get(kind.key)
     if checker is not None and not causes:
         checker(new, old, causes)
@@ -154,23 +160,29 @@ def _schema(value: Any, node: Node, path: str, causes: list[Cause]) -> None:
 
 def _workload(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
     spec = new["spec"]
-    labels = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
     replicas = spec.get("replicas", 1)
     if isinstance(replicas, int) and replicas < 0:
         causes.append(invalid("spec.replicas", replicas, "must be greater than or equal to 0"))
     wanted = validation_pods.selector(spec.get("selector"), "spec.selector", causes)
     if wanted is not None and not wanted.requirements:
         causes.append(invalid("spec.selector", spec.get("selector"), "empty selector is invalid for deployment"))
-    elif wanted is not None and spec.get("template") and not wanted.matches(labels):
-        causes.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+    else:
+        _template(spec, wanted, causes)
     if old is not None and old["spec"].get("selector") != spec.get("selector"):
         causes.append(invalid("spec.selector", spec.get("selector"), "field is immutable"))
-    template = (spec.get("template") or {}).get("spec")
-    if template is not None:
-        validation_pods.spec(template, "spec.template.spec", causes)
-        if template.get("restartPolicy") != "Always":
-            causes.append(unsupported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ("Always",)))
-    for key, value in labels.items():
+
+
+def _template(spec: Obj, wanted: Selector | None, causes: list[Cause]) -> None:
+    """The pod template of a workload; `wanted` is its selector, None where that cannot be read."""
+    given = spec.get("template") or {}
+    labels = (given.get("metadata") or {}).get("labels")
+    if wanted is None or not wanted.matches(labels or {}):
+        causes.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+    template = given.get("spec") or {}
+    validation_pods.spec(template, "spec.template.spec", causes)
+    if template and template.get("restartPolicy") != "Always":
+        causes.append(unsupported("spec.template.spec.restartPolicy", template.get("restartPolicy"), ("Always",)))
+    for key, value in (labels or {}).items():
         causes.extend(Cause(c.reason, c.message, "spec.template.labels") for c in _label(key, value))
 
 

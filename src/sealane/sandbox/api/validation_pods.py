@@ -15,10 +15,11 @@ _CHANGEABLE: Final = (
     "tolerations",
     "activeDeadlineSeconds",
     "terminationGracePeriodSeconds",
-    "nodeName",
     "schedulingGates",
 )
 _LABEL: Final = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_VARIABLE: Final = re.compile("[ -<>-~]+")
+_HANDLERS: Final = frozenset({"httpGet", "tcpSocket", "exec", "grpc"})
 _OVERCOMMIT: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
@@ -44,7 +45,8 @@ def spec(spec: Obj, path: str, causes: list[Cause]) -> None:
 
 def update(new: Obj, old: Obj, causes: list[Cause]) -> None:
     """Add what may not change in a pod that exists."""
-    if same_but(_without_images(old), _without_images(new), *_CHANGEABLE):
+    bound = () if old.get("nodeName") else ("nodeName",)  # binding sets it, once
+    if same_but(_without_images(old), _without_images(new), *_CHANGEABLE, *bound):
         return
     why = (
         "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -88,6 +90,11 @@ def _container(container: Obj, path: str, volumes: set[Any], causes: list[Cause]
         elif not 1 <= int(port["containerPort"]) <= 65535:
             why = "must be between 1 and 65535, inclusive"
             causes.append(_invalid(f"{path}.ports[{index}].containerPort", port.get("containerPort"), why))
+    _variables(container.get("env") or [], f"{path}.env", causes)
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if probe in container and not _HANDLERS & set(container[probe] or {}):
+            why = "Required value: must specify a handler type"
+            causes.append(Cause("FieldValueRequired", why, f"{path}.{probe}"))
     mounted: set[str] = set()
     for index, mount in enumerate(container.get("volumeMounts") or ()):
         place = f"{path}.volumeMounts[{index}]"
@@ -97,6 +104,16 @@ def _container(container: Obj, path: str, volumes: set[Any], causes: list[Cause]
             causes.append(_invalid(f"{place}.mountPath", mount.get("mountPath"), "must be unique"))
         mounted.add(mount.get("mountPath", ""))
     _resources(container.get("resources") or {}, f"{path}.resources", causes)
+
+
+def _variables(variables: list[Obj], path: str, causes: list[Cause]) -> None:
+    for index, item in enumerate(variables):
+        name = item.get("name") or ""
+        if not name:
+            causes.append(Cause("FieldValueRequired", "Required value", f"{path}[{index}].name"))
+        elif not _VARIABLE.fullmatch(name):
+            why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+            causes.append(_invalid(f"{path}[{index}].name", name, why))
 
 
 def _resources(resources: Obj, path: str, causes: list[Cause]) -> None:

@@ -126,6 +126,8 @@ class Request:
             return protobuf.decode(data)
         if kind and kind not in {JSON, "text/plain", "*/*", also, "application/x-www-form-urlencoded"} | _YAML:
             raise errors.unsupported_media(f"{JSON}, application/yaml, {protobuf.MEDIA_TYPE}")
+        if kind.endswith("patch+json"):
+            return _decode_patch(data)
         return decode(data)
 
 
@@ -167,6 +169,15 @@ def decode(data: bytes) -> Any:
         return _from_yaml(data)
     except ValueError as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _decode_patch(data: bytes) -> Any:
+    """A JSON patch of any kind. Raises StatusError (400)."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        cut = "truncated" in str(error)
+        raise errors.bad_request(f"error decoding patch: {'unexpected end of JSON input' if cut else error}") from error
 
 
 def encode(value: Any) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sealane.sandbox.api import applying, checking, errors, kinds, patches, reading, scaling
+from sealane.sandbox.api import applying, checking, errors, kinds, notices, patches, reading, scaling
 from sealane.sandbox.api.kinds import NAMESPACES, NODES, Kind
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
@@ -19,6 +19,8 @@ from sealane.sandbox.api.wire import Reply, Request, as_json, encode
 
 Admit = Callable[[str, str, Obj], Obj]
 """`(verb, plural, object) -> object`: the cluster's admission plugins; raises StatusError."""
+Warn = Callable[[str, Obj], list[str]]
+"""`(plural, object) -> warnings` of the cluster's admission plugins."""
 
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -35,9 +37,10 @@ _PATCHES: Final = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 class Writer:
     """Writes of one cluster."""
 
-    def __init__(self, store: Store, *, admit: Admit) -> None:
+    def __init__(self, store: Store, *, admit: Admit, warn: Warn = lambda _plural, _obj: []) -> None:
         self._store = store
         self._admit = admit
+        self._warn = warn
 
     async def create(self, target: Target, request: Request) -> Reply:
         """POST to a collection. Raises StatusError."""
@@ -50,7 +53,7 @@ class Writer:
         """PUT of an object, its status or its scale. Raises StatusError."""
         body = await request.object()
         if target.subresource == "scale":
-            return as_json(scaling.replace(self._store, target, body, request))
+            return as_json(self._scaled(target, request, scaling.replace, body))
         obj = stored(target.kind, self._read(target, body, request))
         exists = self._store.get(target.kind, target.namespace, target.name) is not None
         if exists and target.kind.custom and not obj["metadata"].get("resourceVersion"):
@@ -69,7 +72,7 @@ class Writer:
             raise errors.StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
         body = await request.object(also=kind) if kind != JSON_PATCH else await request.object(also=JSON_PATCH)
         if target.subresource == "scale":
-            return as_json(scaling.patch(self._store, target, body, request))
+            return as_json(self._scaled(target, request, scaling.patch, body))
         live = self._store.get(target.kind, target.namespace, target.name)
         if kind == APPLY:
             return self._apply(target, live, body, request)
@@ -82,7 +85,7 @@ class Writer:
             checking.unknown_in(new, node, request)
             checking.types(target.kind, new, node)
         except checking.Undecodable as error:
-            raise checking.of_patched(new, error) from error
+            raise checking.of_patched(new, error, patch=body if kind == STRATEGIC else None) from error
         made = self._update(target, stored(target.kind, new), request)
         return as_json(shown(target.kind, made))
 
@@ -126,14 +129,28 @@ class Writer:
             obj.pop("status", None)
         obj["metadata"].pop("uid", None)
         admitted = self._admit("CREATE", kind.plural, obj)
-        return self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
+        made = self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
+        request.warnings += [*self._warn(kind.plural, made), *notices.of_write(kind, made, None)]
+        return made
 
     def _update(self, target: Target, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
         admitted = self._admit("UPDATE", target.kind.plural, obj)
-        return self._store.update(
+        old = self._store.get(target.kind, target.namespace, target.name)
+        made = self._store.update(
             target.kind, admitted, manager=request.manager, subresource=target.subresource,
             dry_run=request.dry_run, applied=applied,
         )  # fmt: skip
+        if not target.subresource:
+            request.warnings += [*self._warn(target.kind.plural, made), *notices.of_write(target.kind, made, old)]
+        return made
+
+    def _scaled(self, target: Target, request: Request, change: Callable[..., Obj], body: Any) -> Obj:
+        old = self._store.get(target.kind, target.namespace, target.name)
+        scale = change(self._store, target, body, request)
+        new = self._store.get(target.kind, target.namespace, target.name)
+        if new is not None:
+            request.warnings += notices.of_write(target.kind, new, old)
+        return scale
 
     def _apply(self, target: Target, live: Obj | None, body: Any, request: Request) -> Reply:
         if not request.query.get("fieldManager"):

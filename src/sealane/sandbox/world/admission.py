@@ -21,6 +21,7 @@ GPU_MEMORY = "gpu-memory"
 SHARED_CONFIGMAP = "runai/shared-gpu-configmap"
 GPU = "nvidia.com/gpu"
 TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TEMPLATED = frozenset({"deployments", "replicasets", "statefulsets", "daemonsets", "jobs"})
 _COUNTED = {
     "persistentvolumeclaims": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
     "services": ("services", "count/services"),
@@ -51,6 +52,15 @@ class Admission:
             self._pod_security(obj)
         self._quota(plural, obj)
         return obj
+
+    def warnings(self, plural: str, obj: Obj) -> list[str]:
+        """What Pod Security says of a pod or a workload in a namespace whose `warn` label asks for it."""
+        if plural != "pods" and plural not in _TEMPLATED:
+            return []
+        namespace = self._cluster.get("namespaces", "", obj["metadata"].get("namespace", ""))
+        wanted = objects.labels(namespace).get("pod-security.kubernetes.io/warn", "") if namespace else ""
+        problems = security.violations(obj if plural == "pods" else obj["spec"].get("template") or {}, wanted)
+        return [f'would violate PodSecurity "{wanted}:latest": {", ".join(problems)}'] if problems else []
 
     def _priority_of(self, pod: Obj) -> int:
         name = pod["spec"].get("priorityClassName", "")

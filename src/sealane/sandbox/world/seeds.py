@@ -59,8 +59,8 @@ def plant(cluster: Cluster, plan: dict[str, Any]) -> bool:
 
 def _workloads(cluster: Cluster, plan: dict[str, Any]) -> None:
     for entry in plan["models"]:
-        for plural, body in modelseeds.manifests(entry, kai=plan["kai"]):
-            _put(cluster, plural, body, manager="sealane")
+        if not entry.get("late"):
+            _model(cluster, entry, kai=plan["kai"])
     for entry in plan["deployments"]:
         _deployment(cluster, entry)
     for entry in plan["jobs"]:
@@ -69,10 +69,18 @@ def _workloads(cluster: Cluster, plan: dict[str, Any]) -> None:
 
 
 def plant_late(cluster: Cluster, plan: dict[str, Any]) -> None:
-    """What must come after all else runs: the job that finds its queue full."""
+    """What must come after all else runs: the model and the job that find their queue full."""
+    for entry in plan["models"]:
+        if entry.get("late"):
+            _model(cluster, entry, kai=plan["kai"])
     for entry in plan["jobs"]:
         if entry.get("late"):
             _put(cluster, "jobs", _job(entry))
+
+
+def _model(cluster: Cluster, entry: dict[str, Any], *, kai: bool) -> None:
+    for plural, body in modelseeds.manifests(entry, kai=kai):
+        _put(cluster, plural, body, manager="sealane")
 
 
 def _put(cluster: Cluster, plural: str, body: Obj, *, manager: str = "kubectl-client-side-apply") -> Obj:

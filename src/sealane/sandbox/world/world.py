@@ -146,6 +146,10 @@ class World:
         plural = kind if isinstance(kind, str) else str(kind.plural)
         return self.clusters[cluster].admission(verb, plural, obj)
 
+    def warnings(self, cluster: str, plural: str, obj: Obj) -> list[str]:
+        """What admission says beside the answer to a write of `obj`."""
+        return self.clusters[cluster].admission.warnings(plural, obj)
+
 
 def build(
     store_of: Mapping[str, Any],
