@@ -15,7 +15,7 @@ from sealane.sandbox.world.cluster import GROUPS, AdmissionDenied, Cluster
 from sealane.sandbox.world.ports import Obj
 
 KAI_SCHEDULER = "kai-scheduler"
-WEBHOOK = "kai-admission.kai.scheduler"
+WEBHOOK = "admission.kai-scheduler.svc"  # as KAI's operator names it: after its service
 FRACTION = "gpu-fraction"
 GPU_MEMORY = "gpu-memory"
 SHARED_CONFIGMAP = "runai/shared-gpu-configmap"
