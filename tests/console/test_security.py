@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from sealane.console import security
+from sealane.console.app import build
 from sealane.console.services import Services
+from sealane.lib.clock import ManualClock
 from tests.console import fakes
 
 MODEL = "/models/harbor-eu/team-code/qwen2-5-coder-7b"
@@ -71,6 +75,83 @@ def test_the_token_may_be_pasted_with_its_whole_address(stranger: TestClient) ->
 def test_signing_in_from_a_foreign_page_is_refused(stranger: TestClient) -> None:
     headers = {"Sec-Fetch-Site": "cross-site"}
     assert stranger.post("/session", data={"token": fakes.TOKEN}, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "///evil.example", "//evil.example/%2e%2e", "/%5C/evil.example"])
+def test_the_link_leads_nowhere_else(stranger: TestClient, path: str) -> None:
+    answer = stranger.get(f"http://testserver{path}?token={fakes.TOKEN}")
+    assert answer.status_code == 303
+    assert re.match(r"/(?![/\\])", answer.headers["location"])
+
+
+def test_a_ticket_opens_one_session_and_is_no_bearer(services: Services) -> None:
+    sessions = security.Sessions(fakes.TOKEN)
+    ticket = sessions.ticket()
+    with TestClient(build(services, sessions=sessions), follow_redirects=False) as browser:
+        bearer = {"Authorization": f"Bearer {ticket}"}
+        assert browser.get("/models.json", headers=bearer).status_code == 401
+        assert browser.get(f"/?token={ticket}").status_code == 303
+        assert browser.get("/models.json").status_code == 200
+        browser.cookies.clear()
+        assert browser.get(f"/?token={ticket}").status_code == 401
+        same = {"Sec-Fetch-Site": "same-origin"}
+        assert browser.post("/session", data={"token": ticket}, headers=same).status_code == 401
+        assert browser.get(f"/?token={fakes.TOKEN}").status_code == 303  # the printed link is its own
+
+
+def test_a_ticket_that_is_not_used_soon_opens_nothing() -> None:
+    clock = ManualClock()
+    sessions = security.Sessions(fakes.TOKEN, clock=clock)
+    ticket = sessions.ticket()
+    clock.advance(security.TICKET_SECONDS + 1)
+    assert sessions.open_with_link(ticket) is None
+
+
+def test_no_ticket_is_open_before_one_is_made() -> None:
+    assert security.Sessions("").open_with_link("") is None
+
+
+@pytest.mark.parametrize("path", ["/live/home", "/models.json", "/host?q=registry.example/team/model", "/keys"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_foreign_page_cannot_even_make_the_console_read(visitor: TestClient, path: str, site: str) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    assert visitor.get(path, headers=headers).status_code == 403
+
+
+def test_a_link_on_another_page_may_be_followed(visitor: TestClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert visitor.get("/models", headers=headers).status_code == 200
+
+
+def test_a_foreign_frame_shows_nothing(visitor: TestClient) -> None:
+    headers = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    assert visitor.get("/models", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1/static/", "127.0.0.1:1/static/?", "127.0.0.1/static/#", "localhost@x"])
+def test_the_host_cannot_pretend_an_open_path(stranger: TestClient, host: str) -> None:
+    assert stranger.get("/keys.json", headers={"Host": host}).status_code in {401, 403}
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, services: Services) -> None:
+    monkeypatch.setattr(security, "BODY_SECONDS", 0.01)
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {fakes.TOKEN}".encode())]
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/keys", "raw_path": b"/keys",
+        "headers": headers, "query_string": b"", "server": ("127.0.0.1", 80), "scheme": "http", "root_path": "",
+        "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    await asyncio.wait_for(build(services)(scope, receive, send), 5)
+    assert sent[0]["status"] == 408
 
 
 def test_a_script_uses_the_token_as_a_bearer(script: TestClient) -> None:

@@ -46,13 +46,13 @@ class ForeignHost(NotAllowed):
 
 
 class ForeignOrigin(NotAllowed):
-    """A change was asked for by a page that is not ours."""
+    """Something was asked for by a page that is not ours."""
 
     code = "origin-not-allowed"
 
     def __init__(self, origin: str) -> None:
         super().__init__(
-            "A change was refused because it did not come from a page of this console.",
+            "The request was refused because it did not come from a page of this console.",
             evidence=(Evidence(label="Origin", value=origin[:100] or "not said"),),
             next_steps=(
                 NextStep(title="From a script, send the token", command='curl -H "Authorization: Bearer TOKEN" …'),
@@ -68,6 +68,16 @@ class BodyTooLarge(UsageError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The request is larger than the {text.binary_bytes(limit)} that the console takes.")
+
+
+class BodyTooSlow(UsageError):
+    """The body did not come."""
+
+    code = "body-timeout"
+    http_status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request's body did not arrive within {text.duration(seconds)}.")
 
 
 class NoSuchPage(SealaneError):

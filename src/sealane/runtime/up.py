@@ -121,7 +121,7 @@ def _announce(built: Parts, chosen: Chosen, options: Options, on_ready: Callable
         return
     on_ready(ready)
     if options.open_browser:
-        _open_browser(ready.console)
+        _open_browser(f"{built.console_url}/?token={built.sessions.ticket()}")
 
 
 def _ready(built: Parts, chosen: Chosen) -> Ready:
