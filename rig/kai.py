@@ -145,7 +145,7 @@ def _register_admission(plane: ControlPlane) -> None:
     authority = base64.b64encode(plane.authority.certificate.read_bytes()).decode()
     for kind, operations in (("Mutating", ["CREATE"]), ("Validating", ["CREATE", "UPDATE"])):
         webhook = {
-            "name": "kai-admission.sealane.dev",
+            "name": "admission.kai-scheduler.svc",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "failurePolicy": "Fail",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -214,3 +215,18 @@ def test_managers_of_different_fields_may_come_in_any_order(order: list[tuple[st
     assert live["data"] == {"a": "1", "b": "1", "c": "1"}
     for manager, key in itertools.chain(order):
         assert owners(live, ("f:data", f"f:{key}")) == {manager}
+
+
+async def test_kubectls_own_apply_keeps_the_last_applied_note_up_to_date_and_others_do_not(api: Any) -> None:
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    place = "/api/v1/namespaces/default/configmaps"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": {note: "old"}}}
+    await api.call("POST", place, body)
+    media = "application/apply-patch+yaml"
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+    other = await api.call("PATCH", f"{place}/a?fieldManager=other", wanted, content_type=media)
+    assert other.json["metadata"]["annotations"][note] == "old"
+    ours = await api.call("PATCH", f"{place}/a?fieldManager=kubectl", wanted, content_type=media)
+    said = ours.json["metadata"]["annotations"][note]
+    assert json.loads(said) == wanted | {"metadata": {"name": "a", "namespace": "default"}}
+    assert said.endswith("}\n")

@@ -130,7 +130,8 @@ async def test_lists_that_merge_agree_between_apply_and_strategic_patches(api: A
 async def test_openapi_v2_in_protobuf_is_an_empty_document_that_checks_nothing(api: Any) -> None:
     media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
     answer = await api.call("GET", "/openapi/v2", headers={"accept": media})
-    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", media)
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-type"] == media.replace("@", ".")
 
 
 async def test_a_scale_has_a_table(api: Any) -> None:

@@ -8,7 +8,7 @@ somebody else owns it too. Nothing is written here: the result goes through the 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.ownership import Fields, Path
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.values import Obj, clone
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -184,3 +186,18 @@ def _remove(value: Any, path: Path, node: Node) -> bool:
                 del value[index]
                 return True
     return False
+
+
+def sync_last_applied(new: Obj, applied: Obj) -> None:
+    """Keep what client-side apply compares with up to date, where it is there, as the server does for kubectl.
+
+    Changes `new` and leaves its ownership alone.
+    """
+    notes = new["metadata"].get("annotations") or {}
+    if LAST_APPLIED not in notes:
+        return
+    kept = {key: value for key, value in (applied["metadata"].get("annotations") or {}).items() if key != LAST_APPLIED}
+    meta = {key: value for key, value in applied["metadata"].items() if key != "annotations"}
+    whole = applied | {"metadata": meta | ({"annotations": kept} if kept else {})}
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    new["metadata"] = new["metadata"] | {"annotations": notes | {LAST_APPLIED: text}}

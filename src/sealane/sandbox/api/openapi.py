@@ -32,7 +32,7 @@ _SCALARS: Final[dict[str, Obj]] = {
 _META: Final = frozenset(
     {"ObjectMeta", "OwnerReference", "ListMeta", "LabelSelector", "LabelSelectorRequirement", "Condition"}
 )
-_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _NAMED: Final = {
     "quantity": ("io.k8s.apimachinery.pkg.api.resource.Quantity", "An amount, such as 500m, 2 or 16Gi."),
     "intorstring": ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "A number, or a name or percentage."),

@@ -169,6 +169,8 @@ class Writer:
             kind, live, obj, node, manager=request.manager, force=request.flag("force"), now=now,
             subresource=target.subresource,
         )  # fmt: skip
+        if request.manager == "kubectl":
+            applying.sync_last_applied(new, obj)
         return as_json(self._update(target, new, request, applied=True))
 
     def _read(self, target: Target, body: Any, request: Request) -> Obj:
