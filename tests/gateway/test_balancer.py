@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,6 +45,16 @@ async def test_an_unknown_name_gets_the_nearest_or_what_there_is() -> None:
     source.replace({})
     with pytest.raises(UnknownModel, match="no model is hosted yet"):
         of.entry("zzz")
+
+
+async def test_an_unknown_name_of_any_length_is_said_in_short_and_safe_to_copy() -> None:
+    of, _, _ = balancer(replica(0, model="qwen2.5-coder:7b"))
+    with pytest.raises(UnknownModel) as caught:
+        of.entry("q" * 2_000_000)
+    assert len(caught.value.sentence) < 400
+    with pytest.raises(UnknownModel) as caught:
+        of.entry("a; rm -rf ~")
+    assert caught.value.next_steps[0].command == "sealane host 'a; rm -rf ~' --cluster CLUSTER"
 
 
 async def test_a_model_without_a_copy_is_told_apart_from_an_unknown_one() -> None:
@@ -184,3 +195,14 @@ async def test_places_are_never_lost_and_never_given_twice(steps: list[str]) -> 
         assert sum(of.queued().values()) == len(asking)
     for task in asking:
         task.cancel()
+
+
+async def test_a_replica_that_is_described_anew_keeps_its_places() -> None:
+    one = replica(0, uid="u")
+    of, source, _ = balancer(one)
+    held = await take(of)
+    source.replace({msgspec.structs.replace(one, context=16_384): None})  # type: ignore[dict-item]
+    of.tick()
+    assert [slot.in_flight for slot in of.slots()] == [1]
+    give(of, held)
+    assert [(slot.in_flight, slot.replica.context) for slot in of.slots()] == [(0, 16_384)]

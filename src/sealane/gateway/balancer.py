@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shlex
 from collections import deque
 from collections.abc import Iterator
 
@@ -167,19 +168,23 @@ class Balancer:
             for replica in entry.replicas:
                 identity = (replica.id, replica.uid)
                 slot = old.get(identity)
-                if slot is None or slot.replica != replica:
-                    fresh = Slot(replica, self._source.reach(replica), limit=routing.limit_of(replica))
-                    if slot is not None:
-                        fresh.in_flight = slot.in_flight
-                    slot = fresh
+                if slot is None:
+                    slot = Slot(replica, self._source.reach(replica), limit=routing.limit_of(replica))
+                elif slot.replica != replica:  # the same slot, because requests under way give their places back to it
+                    slot.replica, slot.upstream = replica, self._source.reach(replica)
+                    slot.limit = routing.limit_of(replica)
                 self._by_id[identity] = slot
         self._by_name = {
             name: [self._by_id[(r.id, r.uid)] for r in entry.replicas] for name, entry in routes.by_name.items()
         }
 
 
+_LONGEST_NAME = 200  # characters of a name that are compared and said again; bodies may be of any size
+
+
 def _unknown(name: str, routes: Routes) -> UnknownModel:
     known = [entry.model for entry in routes.models]
+    name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
     near = text.nearest(name, known)
     if near:
         hint = f"did you mean {text.listing([f'`{model}`' for model in near], word='or')}?"
@@ -187,5 +192,5 @@ def _unknown(name: str, routes: Routes) -> UnknownModel:
         hint = f"hosted are {text.listing([f'`{model}`' for model in known[:5]])}."
     else:
         hint = "no model is hosted yet."
-    steps = (NextStep(title="Host it", command=f"sealane host {name} --cluster CLUSTER"),)
+    steps = (NextStep(title="Host it", command=f"sealane host {shlex.quote(name)} --cluster CLUSTER"),)
     return UnknownModel(f"No replica serves a model named `{name}`; {hint}", next_steps=steps)
