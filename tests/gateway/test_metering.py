@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sealane.gateway.framing import Usage
-from sealane.gateway.metering import Total, UsageStore
+from sealane.gateway.metering import Cell, Total, UsageStore
 from sealane.lib.clock import ManualClock
 from sealane.state import errors, schema
 from sealane.state.database import Database
@@ -116,3 +119,27 @@ def test_the_statement_for_postgresql_adds_to_what_is_there() -> None:
     text = str(metering._upsert("postgresql").compile(dialect=postgresql.dialect()))
     assert "ON CONFLICT" in text
     assert "usage.requests + excluded.requests" in text
+
+
+async def test_a_write_that_is_under_way_when_everything_stops_counts_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = UsageStore(database, clock=ManualClock())
+    begun, may_end, write = threading.Event(), threading.Event(), store._write
+
+    def slowly(batch: dict[Cell, list[int]]) -> None:
+        begun.set()
+        may_end.wait(5)
+        write(batch)
+
+    monkeypatch.setattr(store, "_write", slowly)
+    add(store)
+    flushing = asyncio.create_task(store.flush())
+    await asyncio.to_thread(begun.wait, 5)
+    flushing.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.gather(flushing, return_exceptions=True)
+    await store.flush()
+    assert flushing.cancelled()
+    assert [(total.requests, total.completion_tokens) for total in await store.totals()] == [(1, 2)]

@@ -66,12 +66,17 @@ class UsageStore:
             batch, self._pending = self._pending, {}
             if not batch:
                 return
+            writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
             try:
-                await asyncio.to_thread(self._write, batch)
-            except BaseException:
-                self.write_failures += 1
-                self._put_back(batch)
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # The thread goes on whatever we do: only its outcome tells whether the batch is in the database.
+                await asyncio.wait({writing})
                 raise
+            finally:
+                if writing.done() and writing.exception() is not None:
+                    self.write_failures += 1
+                    self._put_back(batch)
 
     def _put_back(self, batch: dict[Cell, list[int]]) -> None:
         for cell, sums in batch.items():
