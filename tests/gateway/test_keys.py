@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,3 +123,32 @@ def test_a_weak_or_foreign_secret_is_not_adopted(store: KeyStore, secret: str) -
     with pytest.raises(UsageError):
         store.adopt("laptop", secret)
     assert store.list() == []
+
+
+def test_a_key_made_while_the_keys_are_read_anew_is_not_forgotten(
+    store: KeyStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, may_go_on, made = threading.Event(), threading.Event(), threading.Event()
+    read, secrets = database.read, []
+
+    @contextlib.contextmanager
+    def slowly() -> Iterator[sqlalchemy.Connection]:
+        with read() as connection:
+            yield connection
+        looked.set()
+        may_go_on.wait(5)
+
+    def make() -> None:
+        secrets.append(store.create("laptop")[1])
+        made.set()
+
+    monkeypatch.setattr(database, "read", slowly)
+    threads = [threading.Thread(target=store.refresh), threading.Thread(target=make)]
+    threads[0].start()
+    looked.wait(5)
+    threads[1].start()
+    made.wait(0.1)
+    may_go_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert store.verify(secrets[0]) is not None

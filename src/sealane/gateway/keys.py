@@ -12,6 +12,8 @@ import datetime
 import hashlib
 import hmac
 import secrets
+import threading
+from typing import Any
 
 import msgspec
 
@@ -45,6 +47,7 @@ class KeyStore:
         self._database = database
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
+        self._lock = threading.Lock()  # what is read from the database must not replace what was written since
         self.refresh()
 
     def create(self, name: str) -> tuple[Key, str]:
@@ -71,17 +74,17 @@ class KeyStore:
             raise UsageError(f"A key's name has 1 to 120 characters; this one has {len(name)}.")
         key = Key(id=f"key-{secrets.token_hex(6)}", name=name, hint=secret[-4:], created_at=self._now())
         digest = _digest(secret)
-        with self._database.write() as connection:
-            connection.execute(
-                sqlalchemy.insert(schema.KEYS).values(
-                    id=key.id,
-                    name=name,
-                    digest=digest.hex(),
-                    hint=key.hint,
-                    created_at=int(key.created_at.timestamp()),
-                )
-            )
-        self._entries = self._entries | {digest: _Entry(digest.hex(), key)}
+        row = sqlalchemy.insert(schema.KEYS).values(
+            id=key.id,
+            name=name,
+            digest=digest.hex(),
+            hint=key.hint,
+            created_at=int(key.created_at.timestamp()),
+        )
+        with self._lock:
+            with self._database.write() as connection:
+                connection.execute(row)
+            self._entries = self._entries | {digest: _Entry(digest.hex(), key)}
         return key
 
     def _now(self) -> datetime.datetime:
@@ -130,21 +133,20 @@ class KeyStore:
 
         from sealane.state import schema
 
-        with self._database.read() as connection:
-            rows = connection.execute(sqlalchemy.select(schema.KEYS)).all()
-        self._entries = {
-            bytes.fromhex(row.digest): _Entry(
-                row.digest,
-                Key(
-                    id=row.id,
-                    name=row.name,
-                    hint=row.hint,
-                    created_at=_time(row.created_at),
-                    revoked_at=None if row.revoked_at is None else _time(row.revoked_at),
-                ),
-            )
-            for row in rows
-        }
+        with self._lock:
+            with self._database.read() as connection:
+                rows = connection.execute(sqlalchemy.select(schema.KEYS)).all()
+            self._entries = {bytes.fromhex(row.digest): _Entry(row.digest, _key(row)) for row in rows}
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        hint=row.hint,
+        created_at=_time(row.created_at),
+        revoked_at=None if row.revoked_at is None else _time(row.revoked_at),
+    )
 
 
 def _digest(secret: str) -> bytes:
