@@ -15,6 +15,7 @@ from starlette.types import Send
 import sealane
 from sealane.gateway import answers
 from sealane.gateway.balancer import Balancer
+from sealane.gateway.errors import UNREADABLE
 from sealane.gateway.routes import other_spelling
 from sealane.gateway.routing import Slot
 from sealane.gateway.upstream import Lost, Unreached
@@ -45,9 +46,10 @@ class Listing:
 
     async def tags(self, send: Send) -> None:
         """`/api/tags`: one row a model, as its replica describes it."""
+        serving = self._serving()
+        found = await asyncio.gather(*(ask(slots[0], "/api/tags") for _, slots in serving))
         rows = []
-        for model, slots in self._serving():
-            listed = await ask(slots[0], "/api/tags")
+        for (model, _), listed in zip(serving, found, strict=True):
             row = next((r for r in (listed.models or []) if _is(r, model)), None) if listed else None
             rows.append(row or {"name": model, "model": model})
         await answers.json(send, {"models": rows})
@@ -65,12 +67,9 @@ class Listing:
 
     async def version(self, send: Send) -> None:
         """`/api/version`: the engine's, because clients decide by it what they may ask for."""
-        for slot in self._balancer.slots():
-            listed = await ask(slot, "/api/version")
-            if listed and listed.version:
-                await answers.json(send, {"version": listed.version, "sealane": sealane.__version__})
-                return
-        await answers.json(send, {"version": "0.0.0", "sealane": sealane.__version__})
+        found = await asyncio.gather(*(ask(slot, "/api/version") for slot in self._balancer.slots()))
+        version = next((listed.version for listed in found if listed and listed.version), "0.0.0")
+        await answers.json(send, {"version": version, "sealane": sealane.__version__})
 
     async def poll(self) -> None:
         """Look once at what every replica has loaded, so that routing can prefer it."""
@@ -97,12 +96,12 @@ async def ask(slot: Slot, path: str) -> _Listed | None:
                 return msgspec.json.decode(await response.read(), type=_Listed)
             finally:
                 await response.close()
-    except (Unreached, Lost, TimeoutError, msgspec.DecodeError):
+    except (Unreached, Lost, TimeoutError, *UNREADABLE):
         return None
 
 
 def _is(row: dict[str, Any], model: str) -> bool:
-    name = row.get("model") or row.get("name")
+    name = str(row.get("model") or row.get("name"))
     return name in {model, other_spelling(model)}
 
 

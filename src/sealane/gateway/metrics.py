@@ -80,7 +80,7 @@ class Metrics:
         self.seconds = Histogram(p + "request_seconds", "Whole time of a request.", ("endpoint", "model"))
         self.first_byte = Histogram(p + "first_byte_seconds", "Time to the first byte.", ("endpoint", "model"))
         self.tokens = Counter(p + "tokens_total", "Tokens as engines counted them.", ("model", "kind"))
-        self.retries = Counter(p + "retries_total", "Tries that went to another replica.", ("model",))
+        self.retries = Counter(p + "retries_total", "Tries that failed before the first byte.", ("model",))
         self.lost = Counter(p + "upstream_lost_total", "Answers cut by a replica's end.", ("model",))
         self.timeouts = Counter(p + "timeouts_total", "Requests that met a time limit.", ("limit",))
         self.disconnects = Counter(p + "client_disconnects_total", "Requests whose client went away.")

@@ -2,7 +2,7 @@
 
 Two failures matter to the caller: `Unreached`, nothing came back, so another replica may be tried; `Lost`, the answer
 broke off. How long anything may take is not decided here but by `flights`, which cancels. `Direct` speaks plain HTTP
-to an address (a pod's, inside its cluster); the API server's pod proxy has its own way in `pods`.
+to an address (a pod's, inside its cluster); the API server's pod proxy has its own way in `pod_proxy`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class Upstream(Protocol):
         """Send a request and wait for the status line. Raises Unreached."""
 
 
+ANSWER_LIMIT = 64 << 20
+"""Bytes of an answer that is held in one piece; streams are not held."""
+
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -59,9 +62,11 @@ class Direct:
         self._base = base.rstrip("/")
 
     async def open(self, method: str, path: str, body: bytes) -> Response:
-        """See Upstream."""
+        """See Upstream. A pod's redirect is its answer: following it would let any pod send us anywhere."""
         try:
-            answer = await self._session.request(method, self._base + path, data=body or None, headers=_HEADERS)
+            answer = await self._session.request(
+                method, self._base + path, data=body or None, headers=_HEADERS, allow_redirects=False
+            )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreached(str(error) or type(error).__name__) from error
         return DirectResponse(answer)
@@ -87,9 +92,20 @@ class DirectResponse:
     async def read(self) -> bytes:
         """See Response."""
         try:
-            return await self._answer.read()
+            return await self._read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Lost(str(error)) from error
+
+    async def _read(self) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while part := await self._answer.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > ANSWER_LIMIT:
+                self._answer.close()
+                raise Lost(f"its answer is larger than {ANSWER_LIMIT:,} bytes")
+        return b"".join(parts)
 
     async def close(self) -> None:
         """See Response."""
