@@ -146,3 +146,11 @@ def test_an_old_client_may_name_the_model_in_name() -> None:
     found = bodies.peek(b'{"name":"m"}', path="/api/show")
     assert found.name == "m"
     assert json.loads(prepare(b'{"name":"m"}', path="/api/show").body)["model"] == "m"
+
+
+@pytest.mark.parametrize("field", ["x", "options", "stream_options", "messages"])
+@pytest.mark.parametrize("path", [CHAT.path, NATIVE.path])
+def test_brackets_nested_without_end_are_the_clients_fault(field: str, path: str) -> None:
+    body = b'{"model":"m","%s":%s%s}' % (field.encode(), b"[" * 100_000, b"]" * 100_000)
+    with pytest.raises(BrokenJson, match="nested too deeply"):
+        prepare(body, path=path)

@@ -57,3 +57,31 @@ async def test_what_is_loaded_is_polled_and_preferred(make_lane: Any) -> None:
         for _ in range(4):
             await lane.post("/v1/chat/completions", {"model": "tiny"})
         assert [len(engine.seen) for engine in lane.engines] == [0, 4]
+
+
+async def test_what_one_replica_makes_up_does_not_hide_the_others(make_lane: Any) -> None:
+    for nonsense in (b"[" * 100_000, b'{"models":[{"model":[1]}]}', b'{"models":[{"name":{"a":1}}]}'):
+        async with make_lane(engines=2) as lane:
+            slots = list(lane.gateway.balancer.slots())
+            slots[1].upstream = Liar(nonsense)
+            status, _, body = await lane.get("/api/tags")
+            assert status == 200
+            assert [row["name"] for row in json.loads(body)["models"]] == ["tiny:latest"]
+
+
+class Liar:
+    """An engine that answers what it likes."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.status = 200
+        self.content_type = "application/json"
+
+    async def open(self, *_: Any) -> Liar:
+        return self
+
+    async def read(self) -> bytes:
+        return self._body
+
+    async def close(self) -> None:
+        return None

@@ -69,3 +69,23 @@ async def test_a_whole_answer_that_breaks_off_is_lost(session: aiohttp.ClientSes
     with pytest.raises(upstream.Lost):
         await response.read()
     await response.close()
+
+
+async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession, server: ApiServer) -> None:
+    async with ApiServer() as elsewhere:
+        elsewhere.on("POST", "/latest/meta-data", Answer({"secret": 1}))
+        server.on("POST", "/x", Answer(status=307, headers={"Location": f"{elsewhere.url}/latest/meta-data"}))
+        response = await upstream.Direct(session, server.url).open("POST", "/x", b"{}")
+        assert response.status == 307
+        await response.close()
+        assert not elsewhere.requests
+
+
+async def test_an_answer_without_end_is_not_held(
+    session: aiohttp.ClientSession, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "ANSWER_LIMIT", 1000)
+    server.on("POST", "/x", Answer("a" * 5000))
+    response = await upstream.Direct(session, server.url).open("POST", "/x", b"{}")
+    with pytest.raises(upstream.Lost, match="larger than"):
+        await response.read()

@@ -54,7 +54,7 @@ def sentence_in(body: bytes) -> str:
     """What an error body of an engine or an API server says in words: `error`, `error.message`, `message`; else ""."""
     try:
         told = msgspec.json.decode(body, type=_Told)
-    except msgspec.DecodeError:
+    except errors.UNREADABLE:
         return ""
     inner = told.error.get("message") if isinstance(told.error, dict) else told.error
     found = inner or told.message

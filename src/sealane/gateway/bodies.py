@@ -12,7 +12,7 @@ import msgspec
 
 from sealane.gateway import fim
 from sealane.gateway.endpoints import Endpoint
-from sealane.gateway.errors import Api, BrokenJson
+from sealane.gateway.errors import UNREADABLE, Api, BrokenJson
 
 # Ollama reloads the model when one of these differs from what is loaded (`Runner` options, api/types.go): they belong
 # to whoever hosts the model. Dropping them gives every client the options that the model was loaded with.
@@ -55,12 +55,18 @@ def peek(body: bytes, *, path: str) -> Peek:
     """The fields of `body` that routing needs. Raises BrokenJson for what is no JSON object, or names no model."""
     try:
         found = _PEEK.decode(body)
-    except msgspec.DecodeError as error:
-        what = "not valid JSON" if not isinstance(error, msgspec.ValidationError) else "not what this path takes"
-        raise BrokenJson(f"The body of {path} is {what}: {str(error).rstrip('.')}.") from error
+    except UNREADABLE as error:
+        raise BrokenJson(f"The body of {path} is {_wrong(error)}.") from error
     if not (found.model or found.name):
         raise BrokenJson(f"The body of {path} names no `model`.")
     return found
+
+
+def _wrong(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply to be read"
+    what = "not what this path takes" if isinstance(error, msgspec.ValidationError) else "not valid JSON"
+    return f"{what}: {str(error).rstrip('.')}"
 
 
 def streams(found: Peek, endpoint: Endpoint) -> bool:
@@ -99,7 +105,7 @@ def _wants_usage(found: Peek, endpoint: Endpoint) -> bool:
         return False
     try:
         options = _STREAM_OPTIONS.decode(found.stream_options)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BrokenJson(
             f"`stream_options` in the body of {endpoint.path} is not what it should be: {error}."
         ) from error
@@ -119,7 +125,7 @@ def _pin(found: Peek, endpoint: Endpoint, changes: dict[str, Any]) -> None:
         return
     try:
         options = msgspec.json.decode(found.options, type=dict[str, msgspec.Raw] | None) or {}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BrokenJson(f"`options` in the body of {endpoint.path} is no JSON object.") from error
     kept = {name: value for name, value in options.items() if name not in RUNNER_OPTIONS}
     if len(kept) != len(options):

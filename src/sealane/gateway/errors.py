@@ -13,6 +13,9 @@ import msgspec
 
 from sealane.lib.errors import Evidence, NextStep, SealaneError
 
+UNREADABLE = (msgspec.DecodeError, RecursionError)
+"""What decoding raises for what others sent: no JSON of the wanted shape, or brackets nested without end."""
+
 
 class Api(enum.Enum):
     """Which API's shape an answer must have."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sealane.gateway.errors import BrokenJson
+from sealane.gateway.errors import UNREADABLE, BrokenJson
 
 # Passed on as they are. `random_seed` is Mistral's name for `seed`; `min_tokens` has no twin and is left out.
 _SAME = ("prompt", "suffix", "max_tokens", "temperature", "top_p", "stop", "seed", "stream")
@@ -52,7 +52,7 @@ def answer(body: bytes) -> bytes:
     """A whole completion in chat's shape; anything else (an engine's error) as it is."""
     try:
         found = _COMPLETION.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return body
     if not found.choices:
         return body
@@ -67,7 +67,7 @@ def event(payload: bytes) -> bytes:
     """One event's JSON in chat's shape; anything that is no completion as it is."""
     try:
         found = _COMPLETION.decode(payload)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return payload
     if not found.choices:
         return payload

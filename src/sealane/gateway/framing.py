@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from sealane.gateway.errors import Api
+from sealane.gateway.errors import UNREADABLE, Api
 
 _MAX_HELD = 4 * 1024 * 1024
 
@@ -137,7 +137,7 @@ class SseReader:
         payload = piece[piece.find(b"data:") + 5 :]
         try:
             event = _EVENT.decode(payload)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False  # not in a shape that carries usage: the client will judge it
         inner = [holder.usage for holder in (event.message, event.response) if holder is not None]
         for counts in (event.usage, *inner):
@@ -165,7 +165,7 @@ def _without_usage(piece: bytes) -> bytes:
     at = piece.find(b"data:") + 5
     try:
         fields = _FIELDS.decode(piece[at:])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return piece
     fields.pop("usage", None)
     return piece[:at] + b" " + msgspec.json.encode(fields)
@@ -222,7 +222,7 @@ class NdjsonReader:
         line = (self._last + self._held).rstrip(b"\r\n")
         try:
             return _NATIVE.decode(line[line.rfind(b"\n") + 1 :])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return _Native()
 
 
@@ -233,6 +233,6 @@ def usage_of(body: bytes, api: Api) -> Usage:
             native = _NATIVE.decode(body)
             return Usage(native.prompt_eval_count or 0, native.eval_count or 0)
         event = _EVENT.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Usage()
     return event.usage.usage() if event.usage is not None else Usage()
