@@ -83,3 +83,12 @@ def test_shared_options_may_come_as_variables(tmp_path):
 def test_json_is_one_line(capsys):
     output.emit({"a": [1, 2]})
     assert capsys.readouterr().out == '{"a":[1,2]}\n'
+
+
+@pytest.mark.parametrize("evil", ["\x1b]0;owned\x07", "\x1b[2J", "\x9b31m", "a\rb", "\u202egnp.exe"])
+def test_what_others_wrote_cannot_command_the_terminal(evil, capsys):
+    output.show_error(UsageError(evil, evidence=(Evidence(label=evil, value=evil),)), as_json=False)
+    said = capsys.readouterr().err
+    assert not set(said) & set("\x1b\x07\x9b\r\u202e")
+    output.say("Grüße → „4.7 GB“\tok\nsecond line")
+    assert capsys.readouterr().out == "Grüße → „4.7 GB“\tok\nsecond line\n"

@@ -157,6 +157,14 @@ async def test_a_stream_that_ends_within_a_line_was_cut() -> None:
         await read_events([LINES[0][:-5]])
 
 
+async def test_a_line_that_does_not_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LONGEST_EVENT", 1000)
+    parts = [LINES[0] + b"\n", *[b"x" * 100] * 50]
+    with pytest.raises(errors.Disconnected, match="does not end"):
+        await read_events(parts)
+    assert len(parts) > 30
+
+
 @pytest.mark.parametrize(
     "broken", [b'{"metadata":{"name":"a"}', b'{"metadata":{}}', b"7", b'{"metadata":{"name":"a"}},']
 )

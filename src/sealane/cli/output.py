@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -18,6 +20,9 @@ import click
 import msgspec
 
 from sealane.lib.errors import SealaneError
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Escape sequences, and characters that turn the direction of writing: both can make a line look like another."""
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,8 +77,8 @@ def emit(value: object) -> None:
 
 
 def say(line: str = "", *, err: bool = False) -> None:
-    """One line of prose."""
-    click.echo(line, err=err)
+    """Prose. What others wrote (events, model names, answers) must not command the terminal: control codes go."""
+    click.echo(_CONTROL.sub("�", line), err=err)
 
 
 def show_error(error: SealaneError, *, as_json: bool) -> int:
@@ -112,7 +117,7 @@ def show_manifests(objects: list[dict[str, Any]], *, as_json: bool) -> None:
 def show_outcome(plan: Any, outcome: Any) -> None:
     """How hosting ended, and what to do next."""
     say(outcome.stage.sentence)
-    model, name = plan.spec.model, plan.spec.name
+    model, name = shlex.quote(plan.spec.model), shlex.quote(plan.spec.name)
     if outcome.exit_code == 0:
         say(f"  → Use it from an editor:  sealane connect vscode --model {model}")
         say(f"  → Prove it:  sealane test {model}")

@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def kubectl(self, words: str) -> str:
         """A kubectl command against the same context of the same kubeconfig ("" is kubectl's own default)."""
         file = f"--kubeconfig {shlex.quote(self.kubeconfig)} " if self.kubeconfig else ""
-        return f"kubectl {file}--context {self.context} {words}"
+        return f"kubectl {file}--context {shlex.quote(self.context)} {words}"
 
     @property
     def subject(self) -> Subject:

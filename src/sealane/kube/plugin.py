@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import datetime
 import os
+import shlex
 import signal
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import Any
@@ -51,7 +52,7 @@ async def run(spec: ExecSpec, context: Context, *, limit: float = LIMIT) -> Gran
     answers something else than an ExecCredential of the same version.
     """
     if spec.interactive_mode == "Always":
-        step = NextStep(title="Sign in where it can ask", command=context.target().kubectl("auth whoami"))
+        step = NextStep(title="Sign in where it can ask", command=_whoami(context))
         raise _failed(spec, context, "always needs a terminal (interactiveMode: Always), which Sealane has not", step)
     process = await _start(spec, context)
     try:
@@ -86,7 +87,9 @@ async def _start(spec: ExecSpec, context: Context) -> asyncio.subprocess.Process
             f"{context.name} signs in with the program {spec.command}, which is not installed.",
             file=spec.file,
             line=spec.line,
-            step=NextStep(title=hint or "Install it, or add its folder to PATH", command=f"command -v {spec.command}"),
+            step=NextStep(
+                title=hint or "Install it, or add its folder to PATH", command=f"command -v {shlex.quote(spec.command)}"
+            ),
         ) from error
     except OSError as error:
         raise _failed(spec, context, f"cannot be started ({(error.strerror or '').lower()})") from error
@@ -133,10 +136,14 @@ def _parse(spec: ExecSpec, context: Context, stdout: bytes) -> Granted:
 
 
 def _failed(spec: ExecSpec, context: Context, why: str, step: NextStep | None = None) -> ExecPluginFailed:
-    command = " ".join((spec.command, *spec.args))
     return ExecPluginFailed(
         f"{context.name}: the credential plugin {spec.command} {why}.",
         file=spec.file,
         line=spec.line,
-        step=step or NextStep(title="Run the plugin by hand and see what it says", command=command),
+        # The plugin's own arguments and environment may hold secrets, so they are not told; kubectl runs the same.
+        step=step or NextStep(title="Let kubectl run it, and see what it says", command=_whoami(context)),
     )
+
+
+def _whoami(context: Context) -> str:
+    return context.target().kubectl("auth whoami")

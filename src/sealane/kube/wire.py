@@ -18,6 +18,9 @@ from sealane.kube.errors import Disconnected, Target
 from sealane.kube.failures import Status
 from sealane.kube.http import next_part
 
+LONGEST_EVENT = 32 * 1024 * 1024
+"""Bytes of one line of a watch. The largest object that etcd takes has 1.5 MB."""
+
 _MANAGED_KEY = b'"managedFields":'
 _EVENT_HEADS = {b'{"type":"%s","object":' % kind.encode(): kind for kind in ("ADDED", "MODIFIED", "DELETED")}
 
@@ -192,16 +195,21 @@ def _kind_prefix(found: _RawList) -> bytes:
 async def events(content: aiohttp.StreamReader, *, target: Target) -> AsyncGenerator[list[RawEvent], None]:
     """A watch's body as it arrives → the events that each part completes; an unfinished line waits for the next part.
 
-    `Disconnected` when a line is no event (a body cut short by a proxy).
+    `Disconnected` when a line is no event (a body cut short by a proxy) or does not end.
     """
     rest: list[bytes] = []
+    held = 0
     while part := await next_part(content):
         lines = part.split(b"\n")
         if len(lines) == 1:
             rest.append(part)
+            held += len(part)
+            if held > LONGEST_EVENT:
+                raise Disconnected(f"{target.server} sends a watch event that does not end", target=target)
             continue
         lines[0] = b"".join((*rest, lines[0]))
         rest = [lines.pop()]
+        held = len(rest[0])
         batch, broken = _decoded(lines)
         if batch:
             yield batch
