@@ -207,8 +207,9 @@ async def test_a_server_that_hides_its_version_may_still_be_read() -> None:
             raise forbidden("no version for you")
 
         client.version = hidden  # type: ignore[method-assign]
+        fleet.cluster("a").freshness(resources.QUEUES)  # asked for before the server was
         await settle()
-        await fleet.cluster("a").synced(resources.PODS, resources.QUEUES)
+        await fleet.cluster("a").synced(resources.PODS, resources.QUEUES, timeout=0.5)
         assert fleet.cluster("a").state.state == "forbidden"
         assert len(fleet.cluster("a").list(resources.PODS)) == 1
 

@@ -219,6 +219,8 @@ class Cluster:
                 await self._discover()
         except kube_errors.Forbidden as error:
             self._served = self._served or frozenset()
+            for feed in self._feeds.values():
+                self._start_feed(feed)
             self._set("forbidden", error.sentence, error)
             return True
         except SealaneError as error:
