@@ -15,6 +15,7 @@ from fake_ollama import FakeOllama
 
 from sealane.fleet import Fleet
 from sealane.kube import resources
+from sealane.models import observer as observer_module
 from sealane.models.hosted import Key, NotHosted
 from sealane.models.observer import Observer
 
@@ -286,6 +287,35 @@ async def test_history_is_bounded_in_length() -> None:
             await w.clock.advance(0.2)
         assert len(w.observer.history(*KEY)) <= 60
         assert "reason 199" in w.observer.history(*KEY)[-1].stage.sentence
+
+
+async def test_models_that_are_there_are_remembered_however_many_came_and_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer_module, "REMEMBERED", 2)
+    async with world() as w:
+        w.host()
+        await w.clock.advance(0.2)
+        for number in range(5):
+            w.kube.put(resources.DEPLOYMENTS, h.deployment(name=f"guest-{number}"))
+            await w.clock.advance(0.2)
+            w.kube.drop(resources.DEPLOYMENTS, "team-a", f"guest-{number}")
+            await w.clock.advance(0.2)
+        assert [change.stage.stage for change in w.observer.history(*KEY)] == ["Submitted"]
+        kept = [number for number in range(5) if w.observer.history("harbor-eu", "team-a", f"guest-{number}")]
+        assert kept == [3, 4]
+
+
+async def test_a_pod_that_makes_no_sense_ends_neither_its_follower_nor_the_observer() -> None:
+    async with world() as w:
+        w.host()
+        await w.pod(h.answering())
+        await w.clock.advance(3)
+        odd = h.answering()
+        odd["status"]["phase"] = ["Running"]
+        await w.pod(odd)
+        await w.clock.advance(40)
+        await w.pod(h.answering())
+        await w.clock.advance(40)
+        assert w.stage()[0] == "Answering"
 
 
 async def test_leaving_ends_every_follower() -> None:

@@ -62,23 +62,31 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until the pod is gone or leaving."""
-        while (pod := self._pod()) is not None:
+        while True:
             try:
-                rest = await self._step(pod)
-            except EngineClosed:
-                self._tell(EngineFacts(closed=True))
-                rest = AFTER_CLOSED
-            except EngineRefused as error:
-                self._tell(EngineFacts(error=error.said))
-                rest = AFTER_REFUSAL
-            except SealaneError as error:
-                _log.debug("%s/%s: %s", self._namespace, self._name, error.sentence)
-                rest = PACE
-            except Exception:  # noqa: BLE001 - a task's border: one pod's engine must not end the observer
+                pod = self._pod()
+                if pod is None:
+                    return
+                rest = await self._turn(pod)
+            except Exception:  # noqa: BLE001 - a task's border: one odd pod must not end the observer
                 _log.exception("following %s/%s failed and begins anew", self._namespace, self._name)
                 rest = IDLE
             self._wake.clear()
             await waiting.until(self._wake, clock=self._clock, seconds=rest)
+
+    async def _turn(self, pod: PodView) -> float:
+        """One step, whatever the engine says to it; returns the seconds until the next."""
+        try:
+            return await self._step(pod)
+        except EngineClosed:
+            self._tell(EngineFacts(closed=True))
+            return AFTER_CLOSED
+        except EngineRefused as error:
+            self._tell(EngineFacts(error=error.said))
+            return AFTER_REFUSAL
+        except SealaneError as error:
+            _log.debug("%s/%s: %s", self._namespace, self._name, error.sentence)
+            return PACE
 
     def _pod(self) -> PodView | None:
         obj = self._cluster.get(resources.PODS, self._namespace, self._name)

@@ -22,7 +22,7 @@ from sealane.lib.clock import Clock
 from sealane.models import hosted, stages
 from sealane.models.follower import Follower
 from sealane.models.hosted import Key
-from sealane.models.stage_views import DeploymentView, EngineFacts, PodView, Snapshot
+from sealane.models.stage_views import DeploymentView, PodView, Snapshot
 from sealane.models.types import Hosted, Stage
 
 _log = logging.getLogger(__name__)
@@ -119,6 +119,7 @@ class Observer:
         return stages.stage_of(found)
 
     def _picture(self, key: Key) -> Snapshot:
+        """`engines` is what each copy's engine said last, by pod name."""
         engines = {name: follower.facts for name, follower in self._followers.get(key, {}).items()}
         return hosted.picture(self._fleet.cluster(key.cluster), key.namespace, key.name, engines=engines)
 
@@ -164,17 +165,18 @@ class Observer:
     def _look_at(self, cluster: Cluster) -> None:
         for kind in hosted.KINDS:
             cluster.freshness(kind)  # begins the watch, so that a model's first second misses nothing
-        present: set[Key] = set()
-        for deployment in hosted.deployments(cluster):
-            key = Key(cluster.name, deployment.metadata.namespace, deployment.metadata.name)
-            present.add(key)
+        present = [
+            Key(cluster.name, deployment.metadata.namespace, deployment.metadata.name)
+            for deployment in hosted.deployments(cluster)
+        ]
+        gone = {key for key in self._present if key.cluster == cluster.name}.difference(present)
+        self._present = (self._present - gone).union(present)
+        for key in present:
             self._note(key)
         self._follow_pods(cluster)
-        for key in {key for key in self._present if key.cluster == cluster.name} - present:
-            self._present.discard(key)
+        for key in gone:
             self._followers.pop(key, None)
             self._note(key)
-        self._present |= present
 
     def _follow_pods(self, cluster: Cluster) -> None:
         """A follower for each pod that has a node; those of pods that are gone end."""
@@ -228,8 +230,9 @@ class Observer:
             changes.append(change)
             del changes[:-HISTORY]
         self._history.move_to_end(key)
-        while len(self._history) > max(REMEMBERED, len(self._present) + 1):
-            self._history.popitem(last=False)
+        gone = [each for each in self._history if each not in self._present]
+        for each in gone[: max(0, len(gone) - REMEMBERED)]:
+            del self._history[each]
         self._hub.publish(key)
 
     @staticmethod
@@ -239,10 +242,6 @@ class Observer:
         if made is not None:
             told = f"{snapshot.name} was submitted."
             changes.append(StageChange(made, Stage(stage="Submitted", sentence=told)))
-
-    def engine_facts(self, key: Key) -> dict[str, EngineFacts]:
-        """What each copy's engine said last, by pod name."""
-        return {name: follower.facts for name, follower in self._followers.get(key, {}).items()}
 
 
 def _alike(one: Stage, other: Stage) -> bool:
