@@ -266,7 +266,8 @@ async def test_a_failure_in_the_middle_names_what_is_there() -> None:
             "PersistentVolumeClaim qwen-weights",
             "Service qwen",
         ]
-        assert caught.value.next_steps[-1].command == "sealane remove qwen --with-weights"
+        last = caught.value.next_steps[-1].command
+        assert last.startswith("kubectl --context harbor-eu -n team-a delete persistentvolumeclaim,service -l ")
 
 
 async def submitted(fleet: Fleet, **wish: Any) -> None:
@@ -378,6 +379,14 @@ def test_parts_of_a_card_count_as_parts() -> None:
     assert actions.check_copies(quarter, 8, facts()) == ()
     with pytest.raises(errors.CopiesAboveQuota):
         actions.check_copies(quarter, 9, facts())
+
+
+def test_memory_counts_by_the_smallest_card_that_can_hold_it() -> None:
+    one = queue("vision", quota=None, limit=1.0)
+    (large,) = facts().nodes
+    small = msgspec.structs.replace(large, name="gpu-b", memory_mib=8_192)
+    mixed = facts(queues=(one,), nodes=(small, large))
+    assert actions.check_copies(spec(1, share=Share(memory_mib=12_000)), 2, mixed) == ()
 
 
 async def test_restarting_changes_one_annotation_of_the_template() -> None:

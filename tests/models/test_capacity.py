@@ -52,6 +52,13 @@ def test_whole_cards_must_be_on_one_node() -> None:
     assert verdict(kai(), Share(devices=2)) == "now: Starts now on gpu-2: 2 cards are free."
 
 
+def test_queues_that_may_not_be_listed_forbid_nothing() -> None:
+    facts = kai(queues=(), queues_known=False)
+    told = "waits: You may not list the queues of harbor-eu, so whether it starts now is not known."
+    assert verdict(facts, Share(fraction=0.5)) == told
+    assert verdict(facts, Share(devices=8)).startswith("never: ")
+
+
 def test_who_holds_the_cards_is_said() -> None:
     held = node("gpu-1")
     busy = type(held)(

@@ -8,7 +8,6 @@ is `models.removal`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import msgspec
@@ -74,12 +73,15 @@ async def _until_seen(fleet: Fleet, key: Key) -> None:
     """Return once the cache shows the model, so that the page that opens next does not say "no such model"."""
     cluster = fleet.cluster(key.cluster)
     changes = fleet.subscribe(pace=0.0)
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(SEEN_WITHIN):
             async for _ in changes:
                 if hosted.deployment_of(cluster, key.namespace, key.name) is not None:
-                    break
-    changes.close()
+                    return
+    except TimeoutError:
+        return
+    finally:
+        changes.close()
 
 
 async def _apply_all(client: Client, plan: Plan) -> None:
@@ -94,14 +96,18 @@ async def _apply_all(client: Client, plan: Plan) -> None:
             raise PartlyApplied(
                 f"{name} could not be applied: {error.sentence} {text.listing(there)} {_is(there)} there already.",
                 evidence=(*error.evidence, *(Evidence(label="applied", value=each) for each in there)),
-                next_steps=(
-                    *error.next_steps,
-                    NextStep(
-                        title="Take back what is there", command=f"sealane remove {plan.spec.name} --with-weights"
-                    ),
-                ),
+                next_steps=(*error.next_steps, _take_back(plan, len(there))),
             ) from error
         there.append(name)
+
+
+def _take_back(plan: Plan, count: int) -> NextStep:
+    """By kubectl, because `sealane remove` finds a model by its Deployment, which is what failed to be there."""
+    spec = plan.spec
+    kinds = ",".join(str(manifest["kind"]).lower() for manifest in plan.manifests[:count])
+    labels = hosted.selector(spec.name)
+    command = f"kubectl --context {spec.cluster} -n {spec.namespace} delete {kinds} -l {labels}"
+    return NextStep(title="Take back what is there", command=command)
 
 
 def _is(names: list[str]) -> str:
@@ -133,24 +139,20 @@ def check_copies(spec: ModelSpec, copies: int, facts: ClusterFacts) -> tuple[str
     warning when others hold what is needed now. Pure."""
     if not facts.kai or not spec.queue or not spec.share.on_gpu:
         return ()
-    sizes = [node.memory_mib for node in facts.nodes if node.cards and node.memory_mib is not None]
+    least = spec.share.memory_mib or 0
+    sizes = [mib for node in facts.nodes if node.cards and (mib := node.memory_mib) and mib >= least]
     each = shares.devices(spec.share, card_mib=min(sizes) if sizes else None)
     wanted, more = copies * each, max(0, copies - spec.copies) * each
     warnings: list[str] = []
-    for queue in capacity.lineage(facts, spec.queue):
-        for word, most, held in (
-            ("may hold", queue.limit, queue.allocated),
-            ("guarantees", queue.quota, queue.allocated_non_preemptible),
-        ):
-            if most is None:
-                continue
-            if wanted > most + 1e-9:
-                raise _above(spec, copies, each, f"queue {queue.name} {word} {most:g}", fitting=int(most / each + 1e-9))
-            if held + more > most + 1e-9:
-                warnings.append(
-                    f"Queue {queue.name} {word} {_gpus(most)} and {held:g} are held; "
-                    f"{text.count(max(0, copies - spec.copies), 'new copy', 'new copies')} may wait."
-                )
+    for bound in capacity.bounds(facts, spec.queue):
+        if bound.forbids(wanted):
+            rule = f"queue {bound.queue} {bound.word} {bound.most:g}"
+            raise _above(spec, copies, each, rule, fitting=bound.fitting(each))
+        if bound.delays(more):
+            warnings.append(
+                f"Queue {bound.queue} {bound.word} {_gpus(bound.most)} and {bound.held:g} are held; "
+                f"{text.count(max(0, copies - spec.copies), 'new copy', 'new copies')} may wait."
+            )
     return tuple(warnings[:1])
 
 
@@ -207,7 +209,7 @@ async def _live(cluster: Cluster, key: Key) -> DeploymentView:
         known = [each.metadata.name for each in hosted.deployments(cluster)]
         raise hosted.not_hosted(key, known) from error
     found: DeploymentView = view(obj, DeploymentView)
-    if found.metadata.label("app.kubernetes.io/managed-by") != "sealane" or not found.model:
+    if not hosted.is_ours(found):
         raise hosted.not_hosted(key, [each.metadata.name for each in hosted.deployments(cluster)])
     return found
 

@@ -9,7 +9,7 @@ pods are non-preemptible, so that they may not go beyond the guaranteed quota, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -120,12 +120,46 @@ def would_start(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, 
         need = text.binary_bytes(needed_bytes(found, cards=share.devices or 1))
         has = f"{share_words(share)} in {cluster.name} holds {largest_room(nodes, share=share)}"
         return Verdict(starts="never", sentence=f"{found.model} needs {need}; {has}.")
+    if cluster.kai and not cluster.queues_known:
+        told = f"You may not list the queues of {cluster.name}, so whether it starts now is not known."
+        return Verdict(starts="waits", sentence=told)
     if cluster.kai:
         total = ask(found, cluster, share=share) * copies
         blocked = _queue_verdict(cluster, queue=queue, total=total)
         if blocked is not None:
             return blocked
     return _by_cards(cluster, fitting, share=share, copies=copies)
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """What one queue allows, in devices. `word` is "may hold" or "guarantees"; `held` counts against it already."""
+
+    queue: str
+    word: str
+    most: float
+    held: float
+
+    def forbids(self, total: float) -> bool:
+        """Whether so much may never be held, whoever gives back what."""
+        return total > self.most + _EPSILON
+
+    def delays(self, more: float) -> bool:
+        """Whether so much more must wait for others."""
+        return self.held + more > self.most + _EPSILON
+
+    def fitting(self, each: float) -> int:
+        """How many copies of `each` devices it allows in all."""
+        return int(self.most / each + _EPSILON) if each else 0
+
+
+def bounds(cluster: ClusterFacts, name: str) -> Iterator[Bound]:
+    """The bounds of a queue and its parents, nearest first. The guarantee is one, because hosted models are not
+    preemptible; unlimited ones are left out."""
+    for queue in lineage(cluster, name):
+        if queue.limit is not None:
+            yield Bound(queue=queue.name, word="may hold", most=queue.limit, held=queue.allocated)
+        if queue.quota is not None:
+            yield Bound(queue=queue.name, word="guarantees", most=queue.quota, held=queue.allocated_non_preemptible)
 
 
 def queue_named(cluster: ClusterFacts, name: str) -> Queue | None:
@@ -206,28 +240,13 @@ def _queue_verdict(cluster: ClusterFacts, *, queue: str, total: float) -> Verdic
         return Verdict(starts="never", sentence=f"{cluster.name} has no queue “{queue}”.")
     if not found.leaf:
         return Verdict(starts="never", sentence=f"Queue {queue} holds other queues; only {_names(found)} schedule.")
-    for level in lineage(cluster, queue):
-        blocked = _above(level, total=total)
-        if blocked is not None:
-            return blocked
-    return None
-
-
-def _above(queue: Queue, *, total: float) -> Verdict | None:
-    asked = f"{total:g} asked"
-    for word, most, held in (
-        ("may hold", queue.limit, queue.allocated),
-        ("guarantees", queue.quota, queue.allocated_non_preemptible),
-    ):
-        if most is None:
-            continue
-        if total > most + _EPSILON:
-            return Verdict(starts="never", sentence=f"Queue {queue.name} {word} {most:g} GPUs in all; {asked}.")
-        if held + total > most + _EPSILON:
-            return Verdict(
-                starts="waits",
-                sentence=f"Waits: queue {queue.name} {word} {most:g} GPUs and {held:g} are taken; {asked}.",
-            )
+    for bound in bounds(cluster, queue):
+        says = f"{bound.queue} {bound.word} {bound.most:g} GPUs"
+        if bound.forbids(total):
+            return Verdict(starts="never", sentence=f"Queue {says} in all; {total:g} asked.")
+        if bound.delays(total):
+            told = f"Waits: queue {says} and {bound.held:g} are taken; {total:g} asked."
+            return Verdict(starts="waits", sentence=told)
     return None
 
 

@@ -241,25 +241,24 @@ def _queue(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> Iterator[Sealane
 def _quota(spec: ModelSpec, found: Fit, facts: ClusterFacts) -> Iterator[SealaneError]:
     ask = capacity.ask(found, facts, share=spec.share)
     total = ask * spec.copies
-    for level in capacity.lineage(facts, spec.queue):
-        for word, most in (("may hold", level.limit), ("guarantees", level.quota)):
-            if most is None or total <= most + 1e-9:
-                continue
-            fitting = int((most + 1e-9) / ask) if ask else 0
-            step = (
-                NextStep(title=f"Ask for {text.count(fitting, 'copy', 'copies')}", command=f"--copies {fitting}")
-                if fitting
-                else NextStep(title="Ask for a smaller share, or another queue")
-            )
-            copies = text.count(spec.copies, "copy", "copies")
-            more = f"kubectl --context {facts.name} edit queue {level.name}"
-            yield errors.CopiesAboveQuota(
-                f"{copies} of {capacity.share_words(spec.share)} are {total:g} GPUs; "
-                f"queue {level.name} {word} {most:g}, and hosted models are not preemptible.",
-                evidence=(
-                    Evidence(label="asked", value=total, unit="GPUs"),
-                    Evidence(label=f"queue {level.name} {word}", value=most, unit="GPUs", object=f"queue/{level.name}"),
-                ),
-                next_steps=(step, NextStep(title="Have the queue enlarged", command=more)),
-            )
-            return
+    bound = next((bound for bound in capacity.bounds(facts, spec.queue) if bound.forbids(total)), None)
+    if bound is None:
+        return
+    fitting = bound.fitting(ask)
+    step = (
+        NextStep(title=f"Ask for {text.count(fitting, 'copy', 'copies')}", command=f"--copies {fitting}")
+        if fitting
+        else NextStep(title="Ask for a smaller share, or another queue")
+    )
+    copies = text.count(spec.copies, "copy", "copies")
+    rule = f"queue {bound.queue} {bound.word}"
+    more = f"kubectl --context {facts.name} edit queue {bound.queue}"
+    yield errors.CopiesAboveQuota(
+        f"{copies} of {capacity.share_words(spec.share)} are {total:g} GPUs; "
+        f"{rule} {bound.most:g}, and hosted models are not preemptible.",
+        evidence=(
+            Evidence(label="asked", value=total, unit="GPUs"),
+            Evidence(label=rule, value=bound.most, unit="GPUs", object=f"queue/{bound.queue}"),
+        ),
+        next_steps=(step, NextStep(title="Have the queue enlarged", command=more)),
+    )

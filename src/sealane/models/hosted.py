@@ -23,6 +23,7 @@ from sealane.lib.errors import NextStep, SealaneError, UsageError
 from sealane.models import engine, shares, stages
 from sealane.models.stage_views import (
     MANAGED_BY,
+    NAME_LABEL,
     QUEUE_LABEL,
     DeploymentView,
     EngineFacts,
@@ -80,7 +81,17 @@ def deployment_of(cluster: Cluster, namespace: str, name: str) -> DeploymentView
     """Our Deployment of that name, or None; somebody else's does not count."""
     obj = cluster.get(resources.DEPLOYMENTS, namespace, name)
     found = cast(DeploymentView, view(obj, DeploymentView)) if obj else None
-    return found if found is not None and found.metadata.label(MANAGED_BY) == "sealane" and found.model else None
+    return found if found is not None and is_ours(found) else None
+
+
+def selector(name: str) -> str:
+    """What selects every object and every pod of the model `name`."""
+    return f"{MANAGED_BY}=sealane,{NAME_LABEL}={name}"
+
+
+def is_ours(deployment: DeploymentView) -> bool:
+    """Whether Sealane made it, and for a model."""
+    return deployment.metadata.label(MANAGED_BY) == "sealane" and bool(deployment.model)
 
 
 def picture(

@@ -7,6 +7,7 @@ under the same name meanwhile is safe.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,6 @@ from sealane.lib.errors import Evidence, NextStep
 from sealane.models import hosted
 from sealane.models.action_errors import NamespaceForbidden, StillLeaving
 from sealane.models.hosted import Key
-from sealane.models.stage_views import MANAGED_BY, NAME_LABEL
 
 KINDS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SECRETS, resources.PVCS)
 GONE_WITHIN = 60.0
@@ -71,7 +71,7 @@ async def remove(fleet: Fleet, key: Key, *, with_weights: bool, timeout: float =
 
 
 async def _find(cluster: Cluster, key: Key) -> tuple[Sequence[_Found], tuple[str, ...]]:
-    selector = f"{MANAGED_BY}=sealane,{NAME_LABEL}={key.name}"
+    selector = hosted.selector(key.name)
     found: list[_Found] = []
     unseen: list[str] = []
     for resource in KINDS:
@@ -123,7 +123,7 @@ async def _delete(client: Client, key: Key, each: _Found) -> None:
 
 
 async def _gone(cluster: Cluster, fleet: Fleet, key: Key, timeout: float) -> None:
-    selector = f"{MANAGED_BY}=sealane,{NAME_LABEL}={key.name}"
+    selector = hosted.selector(key.name)
     end = fleet.clock.monotonic() + timeout
     while True:
         try:
@@ -143,7 +143,7 @@ async def _gone(cluster: Cluster, fleet: Fleet, key: Key, timeout: float) -> Non
         next_steps=(
             NextStep(
                 title="Look at what holds it",
-                command=f"kubectl --context {key.cluster} -n {key.namespace} describe pod {names[0]}",
+                command=f"kubectl --context {shlex.quote(key.cluster)} -n {key.namespace} describe pod {names[0]}",
             ),
         ),
     )
