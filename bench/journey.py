@@ -1,7 +1,7 @@
 """The hero journey in the sandbox at its default speed, by mouse: from Home to a tested editor, clicks and seconds
 counted.
 
-`python -m bench.journey [--model qwen2.5-coder:1.5b]`. Chromium clicks where a person would; nothing is typed. Beside
+`python -m bench.journey [--model qwen2.5-coder:7b]`. Chromium clicks where a person would; nothing is typed. Beside
 it the naive way, which is *counted from the documents* of ollama-helm and Continue (2026), not run: it needs a cluster
 with GPUs. Ends with one JSON line; exit 1 when a target is missed.
 """
@@ -49,7 +49,7 @@ class Mouse:
 def main() -> None:
     """Walk, print the table, end with one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="qwen2.5-coder:1.5b", help="an exact tag of the catalogue's first page")
+    parser.add_argument("--model", default="qwen2.5-coder:7b", help="an exact tag of the catalogue's first page")
     options = parser.parse_args()
     if not _browser.chromium():
         print("SKIPPED: there is no Chromium on PATH; the journey is not walked.", file=sys.stderr)

@@ -86,6 +86,16 @@ def test_home_says_why_something_waits(visitor: TestClient) -> None:
     assert "atlas-us does not answer" in html
 
 
+def test_home_connects_to_a_model_that_an_editor_can_use(script: TestClient, services: Services) -> None:
+    assert isinstance(services.models, fakes.FakeModels)
+    services.models.details.clear()
+    answering = []
+    for name, model in (("a", "bge-m3"), ("b", "llama3.1:8b"), ("c", "qwen2.5-coder:7b")):
+        services.models.put("harbor-eu", "team-code", name, model, "Answering", ready=1)
+        answering.append(script.get("/home.json").json()["answering"])
+    assert answering == ["harbor-eu/team-code/a", "harbor-eu/team-code/b", "harbor-eu/team-code/c"]
+
+
 def test_an_empty_home_offers_the_catalogue(script: TestClient, services: Services) -> None:
     assert isinstance(services.models, fakes.FakeModels)
     assert isinstance(services.catalogue, fakes.FakeCatalogue)

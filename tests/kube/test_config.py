@@ -115,7 +115,7 @@ def test_files_that_do_not_exist_are_skipped_while_one_does(write: Write, tmp_pa
 
 
 def test_no_file_at_all_is_said_with_the_places(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no kubeconfig at .*/a or .*/b"):
+    with pytest.raises(ConfigError, match=r"There is no kubeconfig at .*/a or .*/b"):
         config.load([tmp_path / "a", tmp_path / "b"])
 
 

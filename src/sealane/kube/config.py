@@ -120,7 +120,7 @@ def load(paths: Sequence[Path] | None = None) -> Kubeconfig:
     files = tuple(path for path in wanted if path.exists())
     if not files:
         step = NextStep(title="Name the file", command="export KUBECONFIG=PATH")
-        raise ConfigError(f"there is no kubeconfig at {listing([str(path) for path in wanted], word='or')}.", step=step)
+        raise ConfigError(f"There is no kubeconfig at {listing([str(path) for path in wanted], word='or')}.", step=step)
     documents = [located.read(file) for file in files]
     clusters = _named(documents, "clusters", "cluster")
     users = _named(documents, "users", "user")

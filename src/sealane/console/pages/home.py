@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from sealane.console.changes import Change
@@ -42,7 +44,6 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
     waiting = tuple(row for row in hosted if row.tone in {"wait", "fail"})
     facts = {fact.name: fact for fact in services.clusters.facts()}
     editors = tuple(services.editors.all())
-    answering = next((row.path for row in hosted if row.ready), "")
     return HomeContext(
         heading=_heading(hosted),
         quick=(laptop or favourites_first(cards))[:_QUICK],
@@ -52,10 +53,22 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
         clusters=tuple(cluster_line(row, facts.get(row.name)) for row in services.clusters.rows()),
         editors=editors[:_QUICK],
         more_editors=max(0, len(editors) - _QUICK),
-        answering=answering,
+        answering=_best_for_an_editor(hosted, cards),
         changes=tuple(desk.changes.last())[:5],
         catalogue=len(cards),
     )
+
+
+def _best_for_an_editor(hosted: tuple[ModelRow, ...], cards: Sequence[ModelCard]) -> str:
+    """The path of a model that answers: one that completes code, else one that chats, else any; "" for none."""
+    able = {card.tag: card.capabilities for card in cards}
+
+    def rank(row: ModelRow) -> int:
+        can = able.get(row.model) or able.get(f"{row.model}:latest", ())
+        return 0 if "fim" in can else 1 if "chat" in can or not can else 2
+
+    ready = sorted((row for row in hosted if row.ready), key=rank)
+    return ready[0].path if ready else ""
 
 
 def _heading(hosted: tuple[ModelRow, ...]) -> str:
