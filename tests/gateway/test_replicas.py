@@ -193,3 +193,10 @@ async def test_it_is_not_ready_before_any_cluster_has_answered() -> None:
 async def test_a_gateway_that_has_no_cluster_at_all_is_ready() -> None:
     async with Fleet([], clock=StepClock(), make_client=FakeKube().client) as fleet:
         assert FleetReplicas(fleet).ready
+
+
+async def test_a_pod_whose_model_can_be_no_name_is_not_served() -> None:
+    kube = FakeKube()
+    kube.put(resources.PODS, pod(annotations={"sealane.dev/model": "m\r\nSet-Cookie: a=b"}))
+    async with following(StepClock(), harbor=kube) as source:
+        assert source.routes.models == ()

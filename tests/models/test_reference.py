@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealane.models.reference import BadReference, Reference, canonical, parse
+from sealane.models.reference import BadReference, Reference, canonical, is_name, parse
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,18 @@ def test_any_text_gives_a_name_or_one_error(text: str) -> None:
     with contextlib.suppress(BadReference):
         first = parse(text)
         assert parse(first.text) == first
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a; rm -rf ~", "a\nb", "$(id)", "`id`", "a b", "<b>", "'", "../x", "-x", "", " a", "a\x1b[2J", "{{x}}", "a\n"],
+)
+def test_what_could_be_more_than_a_name_is_none(text: str) -> None:
+    assert not is_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["qwen2.5-coder:7b", "llama3.2", "reg.example:5000/team/m:v1", "hf.co/a/B-GGUF:Q4_K_M"]
+)
+def test_names_are_names(text: str) -> None:
+    assert is_name(text)

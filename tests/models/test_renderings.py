@@ -104,3 +104,11 @@ def test_a_plan_without_manifests_renders_to_nothing() -> None:
 
 def test_a_heredoc_mark_is_never_a_line_of_the_body() -> None:
     assert renderings._mark("SEALANE\nSEALANE_\n") == "SEALANE__"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_a_line_break_in_a_context_adds_nothing_to_the_values(end: str) -> None:
+    found = plan(spec(cluster=f"a{end}image: evil/evil"), card(), kai())
+    text = renderings.as_helm_values(found)
+    assert yaml.safe_load(text) == renderings.helm_values(found)
+    assert renderings.helm_values(found)["image"] == ollama.IMAGE

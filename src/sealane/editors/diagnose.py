@@ -6,6 +6,7 @@ on the command line and in JSON.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Literal
 
@@ -83,7 +84,9 @@ def refused_status(status: int, body: str, *, model: str, served: Sequence[str])
             code="out-of-memory",
             sentence=f"{model} does not fit into the memory of its share: {said}",
             fix=(
-                NextStep(title="Give it a larger share, or a smaller context", command=f"sealane fit {model}"),
+                NextStep(
+                    title="Give it a larger share, or a smaller context", command=f"sealane fit {shlex.quote(model)}"
+                ),
                 NextStep(title="Or host a smaller variant"),
             ),
         )
@@ -114,7 +117,7 @@ def missing(model: str, served: Sequence[str]) -> Finding:
 
 
 def _host(model: str) -> NextStep:
-    return NextStep(title=f"Host {model}", command=f"sealane host {model}")
+    return NextStep(title=f"Host {model}", command=f"sealane host {shlex.quote(model)}")
 
 
 def _said(body: str) -> str:

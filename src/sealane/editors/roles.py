@@ -6,6 +6,7 @@ model itself cannot, another hosted one that can is taken, the smallest context 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from sealane.editors.types import Connection, ServedModel
@@ -46,7 +47,7 @@ def not_hosted(model: str, names: Sequence[str]) -> NotHosted:
     served = f"; hosted are {text.listing(near or list(names)[:5])}" if names else "; nothing is hosted yet"
     return NotHosted(
         f"No hosted model is named {model}{served}.",
-        next_steps=(NextStep(title="Host it", command=f"sealane host {model}"),),
+        next_steps=(NextStep(title="Host it", command=f"sealane host {shlex.quote(model)}"),),
     )
 
 

@@ -24,6 +24,7 @@ from sealane.gateway.upstream import Upstream
 from sealane.kube import config
 from sealane.kube.resources import DEPLOYMENTS, PODS
 from sealane.lib import text
+from sealane.models.reference import is_name
 
 MANAGED = {"app.kubernetes.io/managed-by": "sealane"}
 NAME_LABEL = "app.kubernetes.io/name"
@@ -150,7 +151,9 @@ def _meta(obj: Object) -> Mapping[str, Any]:
 
 
 def _model(obj: Object) -> str:
-    return str((_meta(obj).get("annotations") or {}).get(MODEL, ""))
+    """The tag that the annotation names, "" for what cannot be one."""
+    said = str((_meta(obj).get("annotations") or {}).get(MODEL, ""))
+    return said if is_name(said) else ""
 
 
 def _is_ready(status: Mapping[str, Any]) -> bool:

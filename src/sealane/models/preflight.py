@@ -8,6 +8,7 @@ cannot be made (no right to create pods, a webhook without dry-run support) is n
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -203,4 +204,4 @@ def _pod_refusal(spec: ModelSpec, error: kube_errors.ApiError) -> tuple[str, ...
 
 
 def _kubectl(spec: ModelSpec, words: str) -> str:
-    return f"kubectl --context {spec.cluster} {words}"
+    return f"kubectl --context {shlex.quote(spec.cluster)} {words}"

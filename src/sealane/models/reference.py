@@ -7,6 +7,7 @@ Character and length rules are those of Ollama's `types/model/name.go`. No I/O h
 
 from __future__ import annotations
 
+import functools
 import re
 
 import msgspec
@@ -81,6 +82,17 @@ def parse(text: str) -> Reference:
         if not rule.match(part):
             raise _bad(text, f"its {kind} “{part}” is empty, too long or has a character that is not allowed")
     return Reference(host=host, namespace=namespace, model=model, tag=tag)
+
+
+@functools.lru_cache(4096)
+def is_name(text: str) -> bool:
+    """Whether the text can be a model's name: for what others wrote into a cluster, which is copied into files,
+    commands and headers."""
+    try:
+        parse(text)
+    except BadReference:
+        return False
+    return text == text.strip()
 
 
 def canonical(text: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from sealane.lib import text
 from sealane.lib.errors import Evidence, NextStep, SealaneError
-from sealane.models import gguf, headers, registry_auth
+from sealane.models import gguf, headers, redirects, registry_auth
 from sealane.models.errors import RegistryBroken, RegistryRefused, RegistryUnreachable, UnknownModel, UnknownTag
 from sealane.models.reference import Reference, parse
 from sealane.models.registry_auth import Credentials
@@ -147,7 +147,7 @@ class _Registry:
         for attempt in (1, 2):
             if self._authorization:
                 given["Authorization"] = self._authorization
-            async with self._session.get(self._base + path, headers=given) as answer:
+            async with redirects.get(self._session, self._base + path, headers=given) as answer:
                 challenge = answer.headers.get("WWW-Authenticate", "")
                 if answer.status == 401 and attempt == 1 and challenge:
                     token = await registry_auth.token(self._session, challenge, self._base, self._credentials)
@@ -247,7 +247,9 @@ def billions(size: str) -> float:
 
 
 def _unreachable(wanted: Reference, problem: BaseException, *, timeout: float) -> RegistryUnreachable:
-    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+    if isinstance(problem, redirects.RedirectRefused):
+        why = str(problem)
+    elif isinstance(problem, aiohttp.ClientConnectorDNSError):
         why = "its name cannot be resolved"
     elif isinstance(problem, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         why = "its certificate is not accepted, or it does not speak TLS"

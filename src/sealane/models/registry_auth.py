@@ -13,6 +13,9 @@ from typing import Final
 
 import aiohttp
 import msgspec
+from yarl import URL
+
+from sealane.models import redirects
 
 _DIGEST: Final = re.compile(r"sha256[:-][0-9a-f]{64}\Z")
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
@@ -47,11 +50,13 @@ async def token(session: aiohttp.ClientSession, challenge: str, base: str, crede
     realm = asked.pop("realm", "")
     if scheme.lower() != "bearer" or not realm.startswith(("https://", "http://")):
         return ""
-    if realm.startswith("http://") and base.startswith("https://"):
+    try:
+        redirects.check(URL(base), URL(realm))
+    except (redirects.RedirectRefused, ValueError):
         return ""
     query = {key: value for key, value in asked.items() if key in {"service", "scope"}}
     headers = {"Authorization": credentials.basic} if credentials else {}
-    async with session.get(realm, params=query, headers=headers) as answer:
+    async with session.get(realm, params=query, headers=headers, allow_redirects=False) as answer:
         if answer.status != 200:
             return ""
         body = await answer.content.read(_MOST)

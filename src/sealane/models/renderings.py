@@ -55,7 +55,9 @@ def as_helm_values(plan: Plan) -> str:
         f"helm install {shlex.quote(spec.name)} {CHART} --kube-context {shlex.quote(spec.cluster)} "
         f"-n {shlex.quote(spec.namespace)} -f values.yaml"
     )
-    return f"# {command}\n{dump.dump(helm_values(plan))}"
+    # A context may be called anything, and a line break in a comment would begin values of its own.
+    comment = "\n".join(f"# {line}" for line in command.splitlines())
+    return f"{comment}\n{dump.dump(helm_values(plan))}"
 
 
 def helm_values(plan: Plan) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from sealane.models.reference import is_name
+
 QUEUE_LABEL = "kai.scheduler/queue"
 MODEL_ANNOTATION = "sealane.dev/model"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -189,8 +191,9 @@ class DeploymentView(Shape, frozen=True):
 
     @property
     def model(self) -> str:
-        """The exact tag that it hosts."""
-        return self.metadata.annotation(MODEL_ANNOTATION)
+        """The exact tag that it hosts; "" for what cannot be one: anybody who may write there chooses this text."""
+        said = self.metadata.annotation(MODEL_ANNOTATION)
+        return said if is_name(said) else ""
 
     def env(self, name: str) -> str:
         """A variable of the pod's containers, init containers last; "" when it is not set."""
