@@ -230,3 +230,25 @@ async def test_kubectls_own_apply_keeps_the_last_applied_note_up_to_date_and_oth
     said = ours.json["metadata"]["annotations"][note]
     assert json.loads(said) == wanted | {"metadata": {"name": "a", "namespace": "default"}}
     assert said.endswith("}\n")
+
+
+async def test_replicas_that_were_scaled_are_owned_through_the_subresource(api: Any) -> None:
+    place = "/apis/apps/v1/namespaces/default/deployments"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    media = "application/apply-patch+yaml"
+    await api.call("PATCH", f"{place}/web?fieldManager=sealane", wanted, content_type=media)
+    merge = "application/merge-patch+json"
+    scale = {"spec": {"replicas": 2}}
+    await api.call("PATCH", f"{place}/web/scale?fieldManager=kubectl", scale, content_type=merge)
+    answer = await api.call("PATCH", f"{place}/web?fieldManager=sealane", wanted, content_type=media)
+    assert answer.status == 409
+    assert 'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas' in answer.json["message"]
+
+
+async def test_an_empty_variable_is_kept_without_its_value(api: Any) -> None:
+    container = {"name": "c", "image": "i", "env": [{"name": "A", "value": ""}, {"name": "B", "value": "x"}]}
+    pod = {"metadata": {"name": "one"}, "spec": {"containers": [container]}}
+    made = (await api.call("POST", "/api/v1/namespaces/default/pods", pod)).json
+    assert made["spec"]["containers"][0]["env"] == [{"name": "A"}, {"name": "B", "value": "x"}]

@@ -148,11 +148,14 @@ async def test_a_strategic_patch_of_the_wrong_type_is_shown_as_go_prints_it(api:
     template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
     await api.call("POST", place, {"metadata": {"name": "web"}, "spec": spec})
-    patch = {"spec": {"replicas": "two", "paused": None, "minReadySeconds": 1}}
+    order = {"$setElementOrder/containers": [{"name": "c"}], "containers": [{"name": "c", "image": "j"}]}
+    below = {"template": {"spec": order}}
+    patch = {"spec": {"replicas": "two", "paused": None, "minReadySeconds": 1, **below}}
     strategic = "application/strategic-merge-patch+json"
     answer = await api.call("PATCH", f"{place}/web", patch, content_type=strategic)
     assert answer.json["message"] == (
-        ' "" is invalid: patch: Invalid value: "map[spec:map[minReadySeconds:1 paused:<nil> replicas:two]]": '
+        ' "" is invalid: patch: Invalid value: "map[spec:map[minReadySeconds:1 paused:<nil> replicas:two '
+        'template:map[spec:map[]]]]": '
         "unrecognized type: int32"
     )
 

@@ -166,3 +166,26 @@ def test_a_namespace_that_warns_is_told_of_pods_and_templates(still: ClusterWorl
     assert still.admission.warnings("deployments", workload) == [said]
     assert still.admission.warnings("services", workload) == []
     assert still.admission.warnings("pods", a_pod("x")) == []
+
+
+def test_a_sharing_container_learns_its_part_from_config_maps(still: ClusterWorld, a_pod: Make) -> None:
+    made = still.cluster.create("pods", a_pod("x", queue="a", notes={"gpu-fraction": "0.5"}))
+    name = made["metadata"]["annotations"]["runai/shared-gpu-configmap"] + "-0"
+    container = made["spec"]["containers"][0]
+    assert [item["name"] for item in container["env"][-3:]] == [
+        "NVIDIA_VISIBLE_DEVICES",
+        "RUNAI_NUM_OF_GPUS",
+        "GPU_PORTION",
+    ]
+    assert container["env"][-1]["valueFrom"]["configMapKeyRef"]["name"] == name
+    assert container["envFrom"] == [{"configMapRef": {"name": f"{name}-evar", "optional": False}}]
+    assert {"name": f"{name}-vol", "configMap": {"name": name, "defaultMode": 420}} in made["spec"]["volumes"]
+
+
+def test_pod_security_speaks_before_kais_validation(still: ClusterWorld, a_pod: Make) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": labels}}
+    still.cluster.create("namespaces", body)
+    pod = a_pod("x", namespace="strict", gpus=1, queue="a", notes={"gpu-fraction": "0.5"})
+    with pytest.raises(AdmissionDenied, match="violates PodSecurity"):
+        still.cluster.create("pods", pod)

@@ -25,6 +25,8 @@ _GO_NAMES: Final = {
     "base64": "[]uint8",
 }  # fmt: skip
 
+_ORDER: Final = "$setElementOrder/"
+
 
 class Undecodable(Exception):
     """A body that a Go server could not decode into its type; the text is what the decoder would say.
@@ -97,7 +99,9 @@ def of_patched(new: Obj, error: Undecodable, *, patch: Any = None) -> StatusErro
 def _go_print(value: Any) -> str:
     """A JSON value as Go's %v prints it."""
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{_go_print(value[key])}' for key in sorted(value))}]"
+        merged = {key.removeprefix(_ORDER) for key in value if key.startswith(_ORDER)}  # used up by the merge
+        kept = sorted(key for key in value if key not in merged and not key.startswith(_ORDER))
+        return f"map[{' '.join(f'{key}:{_go_print(value[key])}' for key in kept)}]"
     if isinstance(value, list):
         return f"[{' '.join(map(_go_print, value))}]"
     if isinstance(value, str):

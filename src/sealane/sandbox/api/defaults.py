@@ -104,6 +104,8 @@ def _container(container: Obj) -> None:
     for port in container.get("ports") or ():
         _default(port, protocol="TCP")
     for variable in container.get("env") or ():
+        if not variable.get("value", "x"):
+            del variable["value"]  # Go leaves out what is empty
         reference = (variable.get("valueFrom") or {}).get("fieldRef")
         if reference:
             _default(reference, apiVersion="v1")

@@ -82,6 +82,8 @@ def merged(kind: Kind, old: Obj, asked: Obj, *, subresource: str) -> Obj:
     new: Obj = clone(old if subresource == "status" else asked)
     if subresource == "status":
         _take(new, asked, "status")
+        if kind.key == ("apps", "deployments"):  # whose controller keeps the revision there
+            _take(new["metadata"], clone(asked["metadata"]), "annotations")
         return new
     new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
     if kind.has_status:

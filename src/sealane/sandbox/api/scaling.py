@@ -55,7 +55,7 @@ def replace(store: Store, target: Target, body: Any, request: Request) -> Obj:
         "metadata": live["metadata"] | {"resourceVersion": version},
         "spec": live["spec"] | {"replicas": wanted},
     }
-    return of(store.update(target.kind, new, manager=request.manager, dry_run=request.dry_run))
+    return of(store.update(target.kind, new, manager=request.manager, dry_run=request.dry_run, by_scale=True))
 
 
 def patch(store: Store, target: Target, body: Any, request: Request) -> Obj:

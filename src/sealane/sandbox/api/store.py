@@ -169,11 +169,13 @@ class Store:
         subresource: str = "",
         dry_run: bool = False,
         applied: bool = False,
+        by_scale: bool = False,
     ) -> Obj:
         """Replace an object: its status only through `subresource="status"`, all else only without it.
 
         A resourceVersion or uid inside `obj` must be the current one. Writes nothing if nothing changes. `applied`:
-        the ownership in `obj` was worked out by server-side apply. Raises StatusError.
+        the ownership in `obj` was worked out by server-side apply; `by_scale`: what changes is owned as written
+        through the scale subresource. Raises StatusError.
         """
         meta = obj.get("metadata") or {}
         old = self._require(kind, meta.get("namespace", ""), meta.get("name", ""))
@@ -185,7 +187,7 @@ class Store:
         if applied:
             new["metadata"]["managedFields"] = meta.get("managedFields") or []
         elif not _equal_but_ownership(old, new):
-            self._track(kind, old, new, manager, subresource)
+            self._track(kind, old, new, manager, "scale" if by_scale else subresource)
         if not subresource:
             self.settle(kind, new, old)
         lifecycle.count_generation(kind, old, new)

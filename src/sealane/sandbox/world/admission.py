@@ -47,9 +47,10 @@ class Admission:
             complete_pod(obj, self._priority_of(obj))
             self._mount_account(obj)
             if self._kai:
-                check_shares(obj)
                 self._mark_shared(obj)
             self._pod_security(obj)
+            if self._kai:
+                check_shares(obj)
         self._quota(plural, obj)
         return obj
 
@@ -93,6 +94,7 @@ class Admission:
             owner = objects.controller_of(pod)
             base = owner["name"] if owner else _name(pod)
             notes[SHARED_CONFIGMAP] = f"{base[:40]}-{self._cluster.suffix(7)}-shared-gpu"
+            tell_share(pod["spec"], f"{notes[SHARED_CONFIGMAP]}-0")
 
     def _pod_security(self, pod: Obj) -> None:
         namespace = self._cluster.get("namespaces", "", pod["metadata"].get("namespace", ""))
@@ -160,6 +162,20 @@ def complete_pod(pod: Obj, priority: int) -> None:
             tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         _complete_container(container)
+
+
+def tell_share(spec: Obj, name: str) -> None:
+    """Let the first container learn its part of a card from the ConfigMaps `name` and `name`-evar, made at binding."""
+    container = spec["containers"][0]
+    variables = [
+        {"name": key, "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}
+        for key in ("NVIDIA_VISIBLE_DEVICES", "RUNAI_NUM_OF_GPUS", "GPU_PORTION")
+    ]
+    container["env"] = [*(container.get("env") or ()), *variables]
+    source = {"configMapRef": {"name": f"{name}-evar", "optional": False}}
+    container["envFrom"] = [*(container.get("envFrom") or ()), source]
+    volume = {"name": f"{name}-vol", "configMap": {"name": name, "defaultMode": 420}}
+    spec["volumes"] = [*(spec.get("volumes") or ()), volume]
 
 
 def mount_account(spec: Obj, volume: str) -> None:

@@ -226,3 +226,11 @@ async def test_annotations_of_the_deployment_reach_the_replica_set_of_its_revisi
     notes = replica_set["metadata"]["annotations"]
     assert notes["kubernetes.io/change-cause"] == "newer"
     assert notes["deployment.kubernetes.io/revision"] == "1"
+
+
+async def test_the_revision_is_written_with_the_status(sim: Any, a_deployment: Make) -> None:
+    sim.cluster.create("deployments", a_deployment("web"))
+    await available(sim, "web", 1)
+    entries = sim.cluster.get("deployments", "team-a", "web")["metadata"]["managedFields"]
+    (controller,) = [entry for entry in entries if entry.get("subresource") == "status"]
+    assert "f:deployment.kubernetes.io/revision" in controller["fieldsV1"]["f:metadata"]["f:annotations"]

@@ -55,7 +55,12 @@ async def test_a_job_has_one_group_for_all_its_pods(sim: Any, a_pod: Make) -> No
     await sim.run(3)
     (group,) = sim.cluster.list("podgroups", "team-a")
     assert group["metadata"]["name"].startswith("pg-train-")
-    assert group["spec"] == {"minMember": 2, "priorityClassName": "train", "queue": "a"}
+    assert group["spec"] == {
+        "minMember": 2,
+        "priorityClassName": "train",
+        "queue": "a",
+        "topologyConstraint": {},
+    }
     assert all(pod["spec"].get("nodeName") for pod in sim.pods())
 
 

@@ -85,7 +85,8 @@ class DeploymentController(Controller):
             obj["metadata"].setdefault("annotations", {})[REVISION] = str(revision)
 
         if objects.notes(deployment).get(REVISION) != str(revision):
-            self.cluster.change("deployments", *objects.key(deployment), change)
+            # The real controller writes the revision with the status; managedFields tell.
+            self.cluster.change("deployments", *objects.key(deployment), change, subresource="status")
         return current
 
     def _create(self, deployment: Obj, revision: int) -> Obj:

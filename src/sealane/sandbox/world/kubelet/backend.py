@@ -13,6 +13,11 @@ from sealane.sandbox.world.kubelet.kubelet import Kubelet
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.programs.messages import ASGIApp
 
+_WAITING = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
 
 class Backend:
     """The pods of one cluster."""
@@ -38,7 +43,7 @@ class Backend:
         if log is None and previous:
             raise NoLogs(f'previous terminated container "{found.name}" in pod "{name}" not found')
         if log is None:
-            reason = found.waiting[0]
+            reason = _WAITING.get(found.waiting[0], found.waiting[0])
             raise NoLogs(f'container "{found.name}" in pod "{name}" is waiting to start: {reason}')
         now = self._kubelet.cluster.clock.now()
         since = None if since_seconds is None else now - datetime.timedelta(seconds=since_seconds)

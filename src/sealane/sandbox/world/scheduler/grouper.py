@@ -86,6 +86,7 @@ def _group(pod: Obj, top: Obj, *, kind: str, api_version: str, name: str) -> Obj
         "minMember": int(objects.notes(top).get(MIN_MEMBER, "1")),
         "priorityClassName": queues.priority_class(labels, default),
         "queue": labels.get("kai.scheduler/queue") or labels.get("project") or DEFAULT_QUEUE,
+        "topologyConstraint": {},
     }
     if labels.get("kai.scheduler/preemptibility"):
         spec["preemptibility"] = labels["kai.scheduler/preemptibility"]
