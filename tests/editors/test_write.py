@@ -92,3 +92,32 @@ def test_an_editor_that_keeps_its_own_store_is_not_written(tmp_path):
     with pytest.raises(write.SettingsUnwritable, match="only it writes"):
         put("cline", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_not_written_through_a_link(tmp_path):
+    kept = tmp_path / "dotfiles/config.yaml"
+    kept.parent.mkdir()
+    kept.write_text("name: Mine\n")
+    path = tmp_path / ".continue/config.yaml"
+    path.parent.mkdir()
+    path.symlink_to(kept)
+    with pytest.raises(write.SettingsUnwritable, match="it is a link to"):
+        put("continue", tmp_path)
+    assert kept.read_text() == "name: Mine\n"
+    assert path.is_symlink()
+
+
+def test_the_backup_is_not_written_through_a_link_and_is_its_users_alone(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("whole")
+    path = tmp_path / ".continue/config.yaml"
+    path.parent.mkdir()
+    path.write_text("name: Mine\n")
+    backup = path.with_name("config.yaml.before-sealane")
+    backup.symlink_to(victim)
+    assert put("continue", tmp_path).backup == str(backup)
+    assert victim.read_text() == "whole"
+    assert not backup.is_symlink()
+    assert backup.read_text() == "name: Mine\n"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert sorted(item.name for item in path.parent.iterdir()) == ["config.yaml", "config.yaml.before-sealane"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def write(config: EditorConfig, *, home: Path) -> Written:
             next_steps=(NextStep(title="Copy the fields by hand", command=f"sealane connect {config.editor}"),),
         )
     path = home / config.path.removeprefix("~/")
+    if path.is_symlink():  # dotfiles are often kept in a repository that others see
+        raise _unwritable(path, f"it is a link to {os.readlink(path)}, and the key would be written there")
     former = _read(path)
     fresh = _parse(config.content, config.format, path)
     merged = fresh if former is None else _MERGES[config.editor](_parse(former, config.format, path), fresh)
@@ -78,20 +81,27 @@ def _parse(content: str, kind: str, path: Path) -> Document:
 
 def _replace(path: Path, content: str, former: str | None) -> Written:
     backup = path.with_name(f"{path.name}.before-sealane")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if former is not None:
-            backup.write_text(former)
-            backup.chmod(0o600)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            _put(backup, former)
+        _put(path, content)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    return Written(path=str(path), changed=True, backup=str(backup) if former is not None else "")
+
+
+def _put(path: Path, content: str) -> None:
+    """Write a file for its user alone, whole or not at all, never through a link that lies in the way."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(descriptor, "w") as file:
             file.write(content)
         draft.replace(path)
-    except OSError as error:
+    except OSError:
         draft.unlink(missing_ok=True)
-        raise _unwritable(path, error.strerror or str(error)) from error
-    return Written(path=str(path), changed=True, backup=str(backup) if former is not None else "")
+        raise
 
 
 def _unwritable(path: Path, why: str) -> SettingsUnwritable:
