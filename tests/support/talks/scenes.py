@@ -1,0 +1,12 @@
+"""All scenes by name."""
+
+from __future__ import annotations
+
+from talks import scenes_errors, scenes_hosting, scenes_reading, scenes_rights, scenes_rollouts, scenes_writing
+from talks.script import Scene
+
+ALL: dict[str, Scene] = {
+    scene.name: scene
+    for module in (scenes_reading, scenes_writing, scenes_rollouts, scenes_errors, scenes_rights, scenes_hosting)
+    for scene in module.SCENES
+}
