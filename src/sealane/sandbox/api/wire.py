@@ -23,6 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON: Final = "application/json"
 LARGEST_BODY: Final = 3 * 1024 * 1024
+_MOST_ALIASES: Final = 20  # each may stand for all before it, so that a small body could grow beyond any memory
 _YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml"})
 
 
@@ -165,6 +166,8 @@ def decode(data: bytes) -> Any:
     except msgspec.DecodeError as error:
         if data[:1] in {b"{", b"["}:
             raise errors.bad_request(f"the object provided is unrecognized (must be of type json): {error}") from error
+    except RecursionError as error:
+        raise errors.bad_request("the object provided is nested too deeply") from error
     try:
         return _from_yaml(data)
     except ValueError as error:
@@ -247,6 +250,8 @@ def _from_yaml(data: bytes) -> Any:
         }
 
     try:
+        if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=Loader)) > _MOST_ALIASES:
+            raise ValueError("yaml: document contains excessive aliasing")
         return yaml.load(data, Loader=Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
