@@ -124,11 +124,19 @@ def test_the_lane_stands_where_the_model_stands(stage: str, states: str) -> None
     assert [step.state for step in model.steps_of(detail)] == states.split()
 
 
-def test_a_lane_says_when_each_stage_was_reached_and_bytes_while_it_pulls() -> None:
+def test_a_lane_says_when_each_stage_was_done_not_when_it_began() -> None:
+    models_ = fakes.FakeModels(ManualClock())
+    detail = next(found for ref, found in models_.details.items() if ref.name == "qwen2-5-coder-7b")
+    passed = {"Submitted": 0.0, "Scheduled": 0.6, "Pulling": 1.4, "Loading": 23.0, "Answering": 27.0}
+    notes = [step.note for step in model.steps_of(msgspec.structs.replace(detail, passed=passed))]
+    assert notes == ["after 0.6 s", "after 1.4 s", "after 23 s", "after 27 s", "after 27 s"]
+
+
+def test_a_lane_says_when_a_place_was_found_and_bytes_while_it_pulls() -> None:
     models_ = fakes.FakeModels(ManualClock())
     detail = next(found for ref, found in models_.details.items() if ref.name == "gpt-oss-20b")
     steps = model.steps_of(detail)
-    assert [step.note for step in steps[:2]] == ["after 1.2 s", "after 2.0 s"]
+    assert [step.note for step in steps[:2]] == ["after 1.2 s", "done"]
     assert (steps[2].done_bytes, steps[2].total_bytes) == (5_200_000_000, 14_000_000_000)
 
 

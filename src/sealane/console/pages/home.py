@@ -75,7 +75,7 @@ def _heading(hosted: tuple[ModelRow, ...]) -> str:
     """The state of everything as one sentence."""
     if not hosted:
         return "Nothing runs yet. Host a model, and your editor can use it."
-    answer = sum(1 for row in hosted if row.ready)
+    answer = sum(1 for row in hosted if row.ready or row.tone == "ok")
     parts = []
     if answer:
         parts.append(f"{_number(answer)} {'model answers' if answer == 1 else 'models answer'}")

@@ -6,7 +6,6 @@ Knobs and Connect stand outside the live regions, so that nothing moves under th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -97,11 +96,19 @@ def _failed_at(detail: Detail) -> int:
     return max((_REACHED.get(name, 0) for name in detail.passed if name != "Failed"), default=0)  # type: ignore[call-overload]
 
 
+def _done_after(detail: Detail, index: int) -> float | None:
+    """Seconds until a stage was done. A place and an answer are had at once; the others last until the next begins."""
+    name = _LANE[index][0]
+    if name in {"Scheduled", "Answering"} and name in detail.passed:
+        return detail.passed[name]
+    return next((detail.passed[later] for later, _ in _LANE[index + 1 :] if later in detail.passed), None)
+
+
 def _step(detail: Detail, index: int, name: StageName, word: str, at: int, *, failed: bool) -> Step:
     stage = detail.stage
-    reached = detail.passed.get(name)
     if index < at:
-        return Step(name=word, state="done", note=f"after {text.duration(reached)}" if reached is not None else "done")
+        done = _done_after(detail, index)
+        return Step(name=word, state="done", note=f"after {text.duration(done)}" if done is not None else "done")
     if index > at:
         return Step(name=word, state="next", note="")
     if failed:
@@ -114,11 +121,6 @@ def _step(detail: Detail, index: int, name: StageName, word: str, at: int, *, fa
         state="now",
         note="waits" if stage.stage == "Waiting" else "",
     )
-
-
-def ready_copies(copies: Sequence[Copy]) -> int:
-    """How many copies answer."""
-    return sum(1 for copy in copies if copy.tone == "ok")
 
 
 VIEW = View(
