@@ -61,6 +61,7 @@ async def _run(options: Options, *, on_ready: Callable[[Ready], None]) -> None:
     data_dir = datadir.prepare(options.data_dir or datadir.default_path())
     async with contextlib.AsyncExitStack() as life:
         life.enter_context(datadir.Lock(data_dir))
+        running.clear(data_dir)  # the lock is ours: what is written there is of a process that died
         console_socket = life.enter_context(ports.listen(options.host, options.port, flag="--port"))
         gateway_socket = life.enter_context(ports.listen(options.host, options.gateway_port, flag="--gateway-port"))
         built = await asyncio.to_thread(
@@ -88,11 +89,11 @@ async def _serve_choices(options: Options, built: Parts, *, ready: Callable[[sta
     """One stack after another, each until the next wish. A wish that cannot be opened leaves the former choice."""
     wishes: asyncio.Queue[str] = asyncio.Queue()
     former = ""
-    choice = options.clusters or built.remembered.get(parts.CHOICE, contexts.SANDBOX)
+    choice = options.clusters or str(await asyncio.to_thread(built.remembered.get, parts.CHOICE, contexts.SANDBOX))
     while True:
         try:
             async with _opened(choice, built, speed=options.speed, wishes=wishes) as opened:
-                built.remembered.set(parts.CHOICE, choice)
+                await asyncio.to_thread(built.remembered.set, parts.CHOICE, choice)
                 ready(opened)
                 former = choice
                 choice = await wishes.get()
