@@ -145,6 +145,30 @@ async def test_who_comes_while_the_work_is_done_gets_its_outcome() -> None:
     assert [await first, await second] == [1, 1]
 
 
+async def test_after_a_failure_those_who_wait_still_go_one_by_one() -> None:
+    once: Once[int] = Once()
+    go, calls = asyncio.Event(), []
+
+    async def work() -> int:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            await asyncio.sleep(0)
+            raise ValueError("failed")
+        await go.wait()
+        return 7
+
+    first = asyncio.create_task(once.do("mark", work))
+    second = asyncio.create_task(once.do("mark", work))
+    await asyncio.wait({first})
+    third = asyncio.create_task(once.do("mark", work))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    go.set()
+    assert [await second, await third] == [7, 7]
+    assert isinstance(first.exception(), ValueError)
+    assert len(calls) == 2
+
+
 async def test_what_failed_may_be_sent_again() -> None:
     once: Once[int] = Once()
 

@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 T = TypeVar("T")
 _KEPT = 200
@@ -20,20 +21,16 @@ class Once(Generic[T]):
 
     def __init__(self) -> None:
         self._done: OrderedDict[str, T] = OrderedDict()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # kept by those who hold or await
 
     async def do(self, mark: str, work: Callable[[], Awaitable[T]]) -> T:
         """The outcome of `work`, done at most once for a mark; "" is no mark. Raises what `work` raises."""
         if not mark:
             return await work()
         lock = self._locks.setdefault(mark, asyncio.Lock())
-        try:
-            async with lock:
-                if mark not in self._done:
-                    self._done[mark] = await work()
-                    while len(self._done) > _KEPT:
-                        self._done.popitem(last=False)
-                return self._done[mark]
-        finally:
-            if not lock.locked():
-                self._locks.pop(mark, None)
+        async with lock:
+            if mark not in self._done:
+                self._done[mark] = await work()
+                while len(self._done) > _KEPT:
+                    self._done.popitem(last=False)
+            return self._done[mark]
