@@ -12,7 +12,6 @@ import msgspec
 
 from sealane.console import problems
 from sealane.console.services import (
-    Check,
     ClusterRow,
     ContextRow,
     Copy,
@@ -27,10 +26,12 @@ from sealane.console.services import (
     Services,
     Settings,
 )
+from sealane.editors.types import Check
 from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.lib import ids, text
 from sealane.lib.clock import Clock, ManualClock
 from sealane.lib.errors import Evidence, NextStep, SealaneError, UsageError
+from sealane.models import hosted
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Share, Stage
 
 
@@ -254,8 +255,8 @@ class FakeModels:
     def detail(self, ref: Ref) -> Detail:
         found = self.details.get(ref)
         if found is None:
-            near = text.nearest(ref.name, [known.name for known in self.details])
-            raise problems.NotHosted(ref.name, where=f"{ref.cluster} / {ref.namespace}", nearest=near)
+            key = hosted.Key(ref.cluster, ref.namespace, ref.name)
+            raise hosted.not_hosted(key, [known.name for known in self.details])
         return found
 
     def poke(self) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from sealane.console import live
-from sealane.console.problems import NotHosted
 from sealane.lib.clock import ManualClock
+from sealane.models.hosted import NotHosted
 from tests.console import fakes
 
 
@@ -103,7 +103,7 @@ async def test_what_is_gone_is_said_in_one_sentence() -> None:
     reader = stream.join()
     await stream.step()
     await taken(reader)
-    page.error = NotHosted("<x>", where="a / b", nearest=[])
+    page.error = NotHosted("No model <x> is hosted.")
     await stream.step()
     sent = await taken(reader)
     assert "No model &lt;x&gt; is hosted" in sent

@@ -4,6 +4,7 @@ import pytest
 
 from sealane.editors import roles
 from sealane.editors.types import ServedModel
+from sealane.models.hosted import NotHosted
 
 CODER = ServedModel(name="qwen2.5-coder:7b", capabilities=("chat", "fim", "tools"), context=16384)
 SMALL = ServedModel(name="qwen2.5-coder:1.5b", capabilities=("chat", "fim"), context=4096)
@@ -45,11 +46,11 @@ def test_a_base_address_is_taken_with_or_without_v1():
 
 
 def test_a_model_that_is_not_hosted_is_told_with_the_nearest_names():
-    with pytest.raises(roles.NotHosted) as caught:
+    with pytest.raises(NotHosted) as caught:
         connect("qwen2.5-coder:8b", CODER, CHAT)
     assert "qwen2.5-coder:7b" in caught.value.sentence
     assert caught.value.next_steps[0].command == "sealane host qwen2.5-coder:8b"
-    with pytest.raises(roles.NotHosted, match="nothing is hosted yet"):
+    with pytest.raises(NotHosted, match="nothing is hosted yet"):
         connect("llama3.1:8b")
 
 

@@ -14,7 +14,7 @@ import msgspec
 from sealane.console.forms import Form
 from sealane.console.problems import Refused
 from sealane.gpus.facts import ClusterFacts
-from sealane.models import shares
+from sealane.models import capacity, shares
 from sealane.models.types import Fit, ModelSpec, Placement, Share
 
 Mode = Literal["auto", "part", "whole", "memory", "none"]
@@ -22,7 +22,6 @@ MODES: dict[str, Mode] = {"auto": "auto", "part": "part", "whole": "whole", "mem
 MOST_COPIES = 100
 MOST_CONTEXT = 1_048_576
 _SYSTEM = ("kube-", "kai-", "gpu-operator", "cert-manager", "monitoring")
-_RANK = {"now": 0, "waits": 1, "never": 2, "not-allowed": 3}
 
 
 class HostForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +116,9 @@ def best_places(places: Sequence[Placement]) -> tuple[Placement, ...]:
     best: dict[tuple[str, str], Placement] = {}
     for place in places:
         kept = best.get((place.cluster, place.queue))
-        if kept is None or _RANK[place.starts] < _RANK[kept.starts]:
+        if kept is None or capacity.RANK[place.starts] < capacity.RANK[kept.starts]:
             best[(place.cluster, place.queue)] = place
-    return tuple(sorted(best.values(), key=lambda place: _RANK[place.starts]))
+    return tuple(sorted(best.values(), key=lambda place: capacity.RANK[place.starts]))
 
 
 def chosen_place(form: HostForm, places: Sequence[Placement]) -> Placement | None:

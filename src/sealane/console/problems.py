@@ -100,20 +100,6 @@ class WrongMethod(UsageError):
         super().__init__(f"{path[:200]} does not take {method}.")
 
 
-class NotHosted(SealaneError):
-    """No hosted model of that name."""
-
-    code = "model-not-hosted"
-    http_status = 404
-
-    def __init__(self, name: str, *, where: str, nearest: list[str]) -> None:
-        near = f" Near: {text.listing(nearest, word='or')}." if nearest else ""
-        super().__init__(
-            f"No model {name} is hosted in {where}.{near}",
-            next_steps=(NextStep(title="See what is hosted", command="sealane models"),),
-        )
-
-
 class Refused(UsageError):
     """A form that cannot be done as it stands. `fields` maps a field's name to its sentence."""
 

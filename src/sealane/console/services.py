@@ -15,13 +15,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from sealane.editors.types import Check
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
-from sealane.lib.errors import NextStep, SealaneError
+from sealane.lib.errors import SealaneError
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Stage
 
 Tone = Literal["ok", "run", "wait", "warn", "fail", "idle", "off", "unknown"]
-FreshState = Literal["live", "loading", "stale", "reconnecting", "forbidden", "gone"]
 LinkState = Literal["connecting", "live", "reconnecting", "unreachable", "unauthorized", "forbidden"]
 
 
@@ -133,16 +133,6 @@ class EditorFile(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     notes: tuple[str, ...] = ()
     savable: bool = False
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was tried: its milliseconds (None where nothing was timed), what came of it, how to mend it."""
-
-    name: str
-    ok: bool
-    ms: float | None
-    sentence: str
-    fix: tuple[NextStep, ...] = ()
 
 
 class DoctorCheck(msgspec.Struct, frozen=True, kw_only=True):

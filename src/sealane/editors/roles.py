@@ -11,14 +11,8 @@ from collections.abc import Sequence
 
 from sealane.editors.types import Connection, ServedModel
 from sealane.lib import text
-from sealane.lib.errors import NextStep, SealaneError
-
-
-class NotHosted(SealaneError):
-    """The model that an editor should use is not hosted."""
-
-    code = "model-not-hosted"
-    http_status = 404
+from sealane.lib.errors import NextStep
+from sealane.models.hosted import NotHosted
 
 
 def connection(*, root: str, key: str, model: str, served: Sequence[ServedModel]) -> Connection:

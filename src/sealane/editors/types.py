@@ -80,7 +80,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a test's outcome; `ms` is None where nothing was timed."""
+    """One thing that was tried: its milliseconds (None where nothing was timed), what came of it, how to mend it."""
 
     name: str
     ok: bool
@@ -90,7 +90,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Editor(msgspec.Struct, frozen=True, kw_only=True):
-    """One editor: how it is set up and what it sends. `mergeable` files may be written by `connect --write`."""
+    """One editor: how it is set up and what it sends. `writable` files may be written by `connect --write`."""
 
     id: str
     title: str

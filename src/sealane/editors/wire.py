@@ -1,7 +1,7 @@
 """Reading the answers of the protocols that editors speak: is it complete, and what did the model say?
 
 A stream counts as complete only with its own ending (`[DONE]`, `"done": true`, `message_stop`), since a cut stream
-looks like an end of file. Takes the lines of a body, gives back text; raises Incomplete or Failed.
+looks like an end of file. Takes the lines of a body, gives back text; raises IncompleteError or StreamError.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from sealane.models.memory import is_known, needed_bytes
 from sealane.models.types import Fit, Placement, Share, Starts
 
 _EPSILON = 1e-9
-_ORDER: dict[Starts, int] = {"now": 0, "waits": 1, "never": 2, "not-allowed": 3}
+RANK: dict[Starts, int] = {"now": 0, "waits": 1, "never": 2, "not-allowed": 3}
+"""Best first, wherever places are compared."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ def places(
         for queue in leaf_names(cluster) or [""]:
             verdict = would_start(found, cluster, share=wanted, queue=queue, copies=copies)
             answers.append(_placement(cluster, queue, wanted, verdict))
-    return sorted(answers, key=lambda place: _ORDER[place.starts])
+    return sorted(answers, key=lambda place: RANK[place.starts])
 
 
 def place(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, copies: int) -> Placement:

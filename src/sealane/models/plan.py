@@ -7,10 +7,8 @@ Plan, never raised, so that a half-filled form can be planned at every key strok
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib import text
@@ -57,11 +55,6 @@ def plan(
         warnings=(*wish.notes, *_warnings(filled, card, found, facts, sizing)),
         refusals=refusals,
     )
-
-
-def objects(found: Plan) -> list[dict[str, Any]]:
-    """The manifests as mutable copies, for those who must change them before sending."""
-    return [copy.deepcopy(item) for item in found.manifests]
 
 
 def _sizing(spec: ModelSpec, card: ModelCard, found: Fit, facts: ClusterFacts) -> workload.Sizing:

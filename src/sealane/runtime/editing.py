@@ -23,7 +23,7 @@ async def connection(
     """Gateway, key and roles for a hosted model (the only one, when `model` is None).
 
     `may_be_missing` gives a connection for a model that nobody serves too: `sealane test` then says so as a check.
-    Raises NotRunning, roles.NotHosted, UsageError.
+    Raises NotRunning, NotHosted, UsageError.
     """
     where = data_dir or datadir.default_path()
     book = session.find_running(data_dir)
@@ -35,7 +35,7 @@ async def connection(
     name = model or _only(ready)
     try:
         return roles.connection(root=book.gateway, key=key, model=name, served=ready)
-    except roles.NotHosted:
+    except hosted.NotHosted:
         if not may_be_missing:
             raise
         root = book.gateway.removesuffix("/v1")

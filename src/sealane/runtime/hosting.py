@@ -18,12 +18,10 @@ from sealane.fleet.cluster import Cluster
 from sealane.gpus import inventory
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.errors import NextStep, SealaneError
-from sealane.models import actions, laptop, resolve, shares
+from sealane.models import actions, capacity, laptop, resolve, shares
 from sealane.models import plan as planning
 from sealane.models.observer import Observer
 from sealane.models.types import ModelCard, ModelSpec, Plan, Share, Stage
-
-_ORDER = {"now": 0, "waits": 1, "never": 2, "not-allowed": 3}
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +60,11 @@ async def make_plan(fleet: Fleet, wish: Wish) -> Plan:
     named = [fleet.cluster(wish.cluster)] if wish.cluster else list(fleet.clusters.values())
     card, facts = await asyncio.gather(card_of(wish.model, insecure=wish.insecure_registry), known_facts(named))
     plans = [planning.plan(_spec(wish, share, fleet.cluster(item.name)), card, item) for item in facts]
-    return min(
-        plans, key=lambda plan: (bool(plan.refusals), _ORDER[plan.placement.starts], plan.spec.share.devices or 0)
-    )
+    return min(plans, key=_rank)
+
+
+def _rank(plan: Plan) -> tuple[bool, int, int]:
+    return bool(plan.refusals), capacity.RANK[plan.placement.starts], plan.spec.share.devices or 0
 
 
 async def known_facts(clusters: Sequence[Cluster]) -> list[ClusterFacts]:

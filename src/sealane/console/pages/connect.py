@@ -12,8 +12,8 @@ from sealane.console.connection import masked
 from sealane.console.forms import read_form
 from sealane.console.json import JSONResponse
 from sealane.console.pages import model
-from sealane.console.services import Check
 from sealane.console.views import Ask, desk_of, services_of, show, templates_of
+from sealane.editors.types import Check
 from sealane.lib.errors import NextStep, SealaneError
 
 _REF = "{cluster:path}/{namespace}/{name}"

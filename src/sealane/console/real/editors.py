@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealane import editors
-from sealane.console.services import Catalogue, Check, EditorFile, EditorInfo, Models
-from sealane.editors import probe, roles, write
-from sealane.editors.types import Connection, ServedModel
+from sealane.console.services import Catalogue, EditorFile, EditorInfo, Models
+from sealane.editors import probe, roles, served, write
+from sealane.editors.types import Check, Connection
 from sealane.lib.clock import SYSTEM, Clock
-from sealane.lib.errors import SealaneError
 from sealane.models.types import Hosted
 
 
@@ -52,19 +51,9 @@ class RealEditors:
 
     async def test(self, editor: str, hosted: Hosted, *, key: str) -> Sequence[Check]:
         """The requests that this editor would send."""
-        found = await probe.run(editor, await self._connection(hosted, key=key), clock=self._clock)
-        return [Check(name=item.name, ok=item.ok, ms=item.ms, sentence=item.sentence, fix=item.fix) for item in found]
+        return await probe.run(editor, await self._connection(hosted, key=key), clock=self._clock)
 
     async def _connection(self, hosted: Hosted, *, key: str) -> Connection:
-        served = {hosted.model: await self._served(hosted)}
-        for other in self._models.hosted():
-            if other.ready and other.model not in served:
-                served[other.model] = await self._served(other)
-        return roles.connection(root=self._root, key=key, model=hosted.model, served=tuple(served.values()))
-
-    async def _served(self, hosted: Hosted) -> ServedModel:
-        try:
-            capabilities: tuple[str, ...] = (await self._catalogue.resolve(hosted.model)).capabilities
-        except SealaneError:
-            capabilities = ("chat",)  # what nobody can tell us anything about is most likely a chat model
-        return ServedModel(name=hosted.model, capabilities=capabilities, context=hosted.context or 8192)
+        rows = (hosted, *(other for other in self._models.hosted() if other.ready))
+        known = await served.served_models(rows, resolve=self._catalogue.resolve)
+        return roles.connection(root=self._root, key=key, model=hosted.model, served=known)
