@@ -130,6 +130,28 @@ async def test_a_model_too_large_for_memory_fails_and_is_tried_again_slowly() ->
         assert w.stage()[0] == "Answering"
 
 
+async def test_a_load_that_breaks_off_is_tried_again_before_it_counts_as_failed() -> None:
+    async with world() as w:
+        w.host()
+        w.ollama.load_error = (500, 'do load request: Post "http://127.0.0.1:36651/load": EOF')
+        await w.pod(h.answering())
+        await w.clock.advance(1.5)
+        assert w.stage()[0] == "Loading"
+        w.ollama.load_error = None
+        await w.clock.advance(2)
+        assert w.stage()[0] == "Answering"
+
+
+async def test_a_load_that_breaks_off_every_time_is_a_failure() -> None:
+    async with world() as w:
+        w.host()
+        w.ollama.load_error = (500, 'do load request: Post "http://127.0.0.1:36651/load": EOF')
+        await w.pod(h.answering())
+        await w.clock.advance(8)
+        assert w.stage()[0] == "Failed"
+        assert "EOF" in w.stage()[1]
+
+
 async def test_a_restarted_engine_is_loaded_again() -> None:
     async with world() as w:
         w.host()

@@ -27,6 +27,12 @@ PACE = 1.0
 
 IDLE, RECHECK, AFTER_REFUSAL, AFTER_CLOSED = 2.0, 30.0, 10.0, 60.0
 
+HICCUPS = 3
+"""Times that a load may break off before it counts as failed: a runner that dies at its start is begun anew by the
+engine, and mostly lives the second time (seen as `EOF` on a busy machine)."""
+
+_BROKEN_OFF = ("eof", "connection reset", "connection refused", "broken pipe")
+
 
 class Follower:
     """What the engine of one pod says. `facts` is current; `changed` is called when it changed."""
@@ -53,6 +59,7 @@ class Follower:
         self._asked = float("-inf")
         self._version = pod.metadata.resource_version
         self._phase = ""
+        self._hiccups = 0
 
     def wake(self, pod: PodView) -> None:
         """Look at once if the pod changed."""
@@ -82,6 +89,10 @@ class Follower:
             self._tell(EngineFacts(closed=True))
             return AFTER_CLOSED
         except EngineRefused as error:
+            if self._hiccups < HICCUPS and error.said.lower().rstrip(".").endswith(_BROKEN_OFF):
+                self._hiccups += 1
+                _log.info("%s/%s: %s", self._namespace, self._name, error.sentence)
+                return PACE
             self._tell(EngineFacts(error=error.said))
             return AFTER_REFUSAL
         except SealaneError as error:
@@ -123,6 +134,7 @@ class Follower:
         """Bring the model into memory, as the first request would."""
         await self._pace()
         await self._engine.preload(self._model)
+        self._hiccups = 0
         self._tell(EngineFacts(loaded=True))
         return RECHECK
 
