@@ -366,3 +366,91 @@ def test_a_fraction_says_that_it_is_no_isolation() -> None:
 
 def test_a_plan_is_the_same_twice() -> None:
     assert made() == made()
+
+
+SHARES = st.one_of(
+    st.builds(Share, devices=st.none() | st.integers(-1, 9)),
+    st.builds(Share, fraction=st.floats(-0.5, 2.0)),
+    st.builds(Share, memory_mib=st.integers(-1, 90_000)),
+    st.builds(Share, fraction=st.floats(0.01, 0.99), devices=st.integers(0, 2)),
+)
+SPECS = st.builds(
+    ModelSpec,
+    model=st.sampled_from([each.tag for each in catalogue.load().cards]) | st.text(max_size=12),
+    cluster=st.just("harbor-eu"),
+    namespace=st.sampled_from(["default", "team-a", "gone", "Bad_"]),
+    name=st.sampled_from(["", "coder", "x-1", "Bad!", "9x"]),
+    share=SHARES,
+    queue=st.sampled_from(["", "research", "vision", "root", "nope"]),
+    copies=st.integers(-1, 12),
+    context=st.integers(-1, 300_000),
+    parallel=st.integers(-1, 9),
+    kv=st.sampled_from(["f16", "q8_0", "q4_0"]),
+    keep_weights=st.booleans(),
+    insecure_registry=st.booleans(),
+    registry_secret=st.sampled_from(["", "key"]),
+)
+FACTS = st.sampled_from(
+    [
+        kai(),
+        kai(gpu_sharing=False),
+        kai(gpu_sharing=None, storage_class=""),
+        kai(queues=()),
+        kai(nodes=()),
+        kai(nodes=(node("gb10", memory_mib=None),), namespaces=None),
+        kai(nodes=(node("s", memory_mib=8_192), node("l", memory_mib=81_920, free=(1.0,) * 8))),
+        plain(),
+        plain(nodes=(node("cpu", free=()),)),
+    ]
+)
+NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+@settings(max_examples=300, deadline=None)
+@example(wish=spec(share=Share(fraction=2e-309)), facts=kai(), tag="qwen2.5-coder:0.5b")
+@example(
+    wish=spec(share=Share(fraction=2e-309), copies=0), facts=kai(nodes=(node("a", memory_mib=None),)), tag="phi4:14b"
+)
+@given(wish=SPECS, facts=FACTS, tag=st.sampled_from([each.tag for each in catalogue.load().cards]))
+def test_no_plan_ever_breaks_a_rule(wish: ModelSpec, facts: ClusterFacts, tag: str) -> None:
+    found = plan(wish, card(tag), facts)
+    for problem in found.refusals:
+        assert isinstance(problem, SealaneError)
+        assert problem.sentence.rstrip().endswith(".")
+    if not found.manifests:
+        assert found.refusals
+        return
+    for item in found.manifests:
+        assert NAME.fullmatch(item["metadata"]["name"])
+        assert len(item["metadata"]["name"]) <= 63
+        assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "sealane"
+        assert item["metadata"]["labels"]["app.kubernetes.io/name"] == found.spec.name
+        assert item["metadata"]["annotations"]["sealane.dev/model"] == found.spec.model
+        assert item["metadata"]["namespace"] == found.spec.namespace
+    deployment = one(found, "Deployment")["spec"]
+    template = deployment["template"]
+    assert pod_security.violations(template["spec"]) == []
+    assert deployment["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert one(found, "Service")["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    asks = template["metadata"]["annotations"]
+    parts = [key for key in ("gpu-fraction", "gpu-memory") if key in asks]
+    whole = "nvidia.com/gpu" in str(template["spec"]["containers"][0]["resources"])
+    assert len(parts) + whole <= 1
+    assert ("schedulerName" in template["spec"]) == facts.kai
+    assert ("kai.scheduler/queue" in template["metadata"]["labels"]) == facts.kai
+    if parts and not found.refusals:
+        assert facts.kai
+        assert facts.gpu_sharing is not False
+    if not found.refusals and facts.kai:
+        assert found.spec.queue in {"research", "vision"}
+    names = {volume["name"] for volume in template["spec"]["volumes"]}
+    for container in (*template["spec"]["initContainers"], *template["spec"]["containers"]):
+        assert {mount["name"] for mount in container["volumeMounts"]} <= names
+
+
+@settings(max_examples=150, deadline=None)
+@given(facts=FACTS, tag=st.sampled_from([each.tag for each in catalogue.load().cards]))
+def test_what_is_recommended_is_never_refused_for_the_share_itself(facts: ClusterFacts, tag: str) -> None:
+    found = plan(spec(tag), card(tag), facts)
+    forbidden = (errors.FractionWithoutKai, errors.SharingOff, errors.FractionAndWhole, errors.MemoryLabelMissing)
+    assert not any(isinstance(problem, forbidden) for problem in found.refusals)

@@ -80,7 +80,7 @@ def test_models_lie_on_the_volume_under_their_path() -> None:
     one = volumes.store(pod("1"), {"volumeMounts": mounts}, "/models/x")
     assert one is volumes.store(pod("2"), {"volumeMounts": mounts}, "/models")
     assert volumes.store(pod("1"), {"volumeMounts": mounts}, "/modelsx") is not one
-    assert volumes.store(pod("1"), {"volumeMounts": mounts[1:]}, "/root/.ollama") is None
+    assert volumes.store(pod("1"), {"volumeMounts": mounts[1:]}, "/elsewhere/.ollama") is None
     own = volumes.store(pod("1"), {"volumeMounts": mounts}, "/tmp")
     assert own is not volumes.store(pod("2"), {"volumeMounts": mounts}, "/tmp")
     volumes.forget_claim("ns", "weights")
