@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from sealane.sandbox.api.users import PEER
 
 _KEEP_ALIVE_SECONDS = 90
+_HEAD_BYTES = 1024 * 1024  # as a real API server takes
 
 
 class PortTaken(Exception):
@@ -91,7 +92,30 @@ class Listener:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, which also tells the application whose certificate the client showed."""
+    """uvicorn's, which also tells the application whose certificate the client showed.
+
+    It holds no head without end either: what comes without completing a head or a part of a body is counted.
+    """
+
+    _pending = 0
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._pending += len(data)
+        before = self._pending
+        super().data_received(data)
+        if self._pending == before and before > _HEAD_BYTES:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._pending = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._pending = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """A request begins: put the peer's subject into its scope."""

@@ -209,3 +209,18 @@ def test_a_second_sandbox_in_the_same_folder_is_refused(start_sandbox: Any) -> N
     assert second.returncode == 1
     assert "Another sandbox runs in" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+async def test_heads_without_end_are_cut_off_and_large_bodies_are_not(bare: Sandbox) -> None:
+    context = ssl.create_default_context(cafile=str(bare.settings.folder / "clusters" / "bench" / "ca.crt"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", bare.listeners["bench"].port, ssl=context)
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nA: ")
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):  # noqa: PT012 - whichever notices first
+        for _ in range(100):
+            writer.write(b"b" * 100_000)
+            await writer.drain()
+        await reader.readexactly(1)
+    writer.close()
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b" * 900_000}}
+    path = "/api/v1/namespaces/default/configmaps"
+    assert (await get(bare, "bench", path, method="POST", json=body))[0] == 201
