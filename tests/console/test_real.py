@@ -10,7 +10,7 @@ from typing import Any
 
 import hosting as h
 import pytest
-from fake_kube import FakeKube, StepClock, context, settle
+from fake_kube import FakeKube, StepClock, context, refused, settle
 from fake_ollama import FakeOllama
 
 from sealane import state
@@ -102,10 +102,12 @@ async def test_a_removal_says_what_went(world: World) -> None:
 async def test_changes_reach_those_who_listen(world: World) -> None:
     listening = world.models.changes()
     await anext(listening)
-    world.kube.put(resources.DEPLOYMENTS, h.deployment("second", uid="d2"))
     turn = asyncio.ensure_future(anext(listening))
     await world.clock.advance(1)
-    await turn
+    assert not turn.done()
+    world.kube.put(resources.DEPLOYMENTS, h.deployment("second", uid="d2"))
+    await world.clock.advance(1)
+    assert turn.done()
     await listening.aclose()  # type: ignore[attr-defined]
 
 
@@ -131,7 +133,12 @@ async def test_facts_are_kept_for_a_second_and_no_longer(world: World, monkeypat
 
 
 async def test_settling_waits_for_nobody_who_does_not_answer(world: World) -> None:
+    world.kube.down = refused()
+    await world.clock.advance(90)
+    before = world.clock.monotonic()
     await world.waiting(world.clusters.settle())
+    assert world.clusters.rows()[0].state == "reconnecting"
+    assert world.clock.monotonic() - before < 1
 
 
 async def test_a_cluster_that_cannot_be_read_cannot_be_planned_on(world: World) -> None:

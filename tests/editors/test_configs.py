@@ -124,7 +124,8 @@ def test_aider_uses_the_prefix_of_its_openai_client():
 
 def test_the_python_snippet_compiles_for_chat_and_for_embeddings():
     for connection in (FULL, ONLY_EMBED):
-        compile(editors.render("python", connection).content, "snippet.py", "exec")
+        snippet = compile(editors.render("python", connection).content, "snippet.py", "exec")
+        assert "client" in snippet.co_names
 
 
 def test_the_curl_snippet_is_one_command_that_a_shell_splits_back_into_its_parts():

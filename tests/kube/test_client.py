@@ -197,6 +197,7 @@ async def test_a_cluster_wide_object_has_no_namespace_in_its_path(server: ApiSer
     await client.apply(queue)
     server.on("GET", "/api/v1/nodes/n", Answer({"metadata": {"name": "n"}}))
     await client.get(NODES, "n", namespace="ignored")
+    assert [seen.path for seen in server.requests] == ["/apis/scheduling.run.ai/v2/queues/q", "/api/v1/nodes/n"]
 
 
 async def test_the_version_is_the_servers_own_word(server: ApiServer, client: Client) -> None:

@@ -143,7 +143,8 @@ async def test_a_closed_client_says_so(server: ApiServer) -> None:
 
 
 def test_making_a_client_opens_nothing() -> None:
-    Client(Context(name="c", server="https://nowhere.invalid"))
+    client = Client(Context(name="c", server="https://nowhere.invalid"))
+    assert client.http._session is None
 
 
 async def test_cancelling_a_call_hangs_up(server: ApiServer, client: Client) -> None:

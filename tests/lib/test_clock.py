@@ -1,5 +1,6 @@
 """Time that can be held still."""
 
+import asyncio
 import datetime
 
 from sealane.lib.clock import SYSTEM, ManualClock
@@ -11,8 +12,11 @@ def test_the_system_clock_is_aware_and_never_steps_back():
     assert SYSTEM.monotonic() >= first
 
 
-async def test_the_system_clock_sleeps():
+async def test_the_system_clock_lets_others_work_while_it_sleeps():
+    worked = asyncio.Event()
+    asyncio.get_running_loop().call_soon(worked.set)
     await SYSTEM.sleep(0)
+    assert worked.is_set()
 
 
 async def test_a_manual_clock_moves_only_when_told():
