@@ -35,7 +35,7 @@ class Doctor:
 
     async def checks(self) -> Sequence[DoctorCheck]:
         """Every check, in the order in which things are needed."""
-        local = [_python(), _disk(self._data_dir), _kubeconfig()]
+        local = await asyncio.to_thread(_local, self._data_dir)
         waits: list[Awaitable[list[DoctorCheck]]] = [_laptop()]
         waits += [self._cluster(cluster) for cluster in self._fleet.clusters.values()]
         found = await asyncio.gather(*waits)
@@ -79,8 +79,11 @@ class Doctor:
                     allowed = await cluster.client.can_i(verb, resource, namespace=namespace, subresource=subresource)
                     if not allowed.allowed:
                         refused.append(f"{verb} {resource.plural}{'/' if subresource else ''}{subresource}")
-        except (SealaneError, TimeoutError) as error:
-            return [DoctorCheck(name=name, state="warn", sentence=f"Your rights could not be read: {error}.")]
+        except SealaneError as error:
+            return [DoctorCheck(name=name, state="warn", sentence=f"Your rights could not be read. {error.sentence}")]
+        except TimeoutError:
+            sentence = f"Your rights could not be read within {text.duration(LIMIT)}."
+            return [DoctorCheck(name=name, state="warn", sentence=sentence)]
         if not refused:
             sentence = f"You may host models in namespace {namespace}."
             return [DoctorCheck(name=name, state="ok", sentence=sentence)]
@@ -93,6 +96,9 @@ def _gpus(cluster: Cluster) -> list[DoctorCheck]:
     facts = inventory.facts(cluster)
     name = f"GPUs in {cluster.name}"
     cards = sum(len(node.cards) for node in facts.nodes)
+    if not facts.nodes_known:
+        sentence = "You may not list the nodes, so its GPUs are not known; a model can be hosted all the same."
+        return [DoctorCheck(name=name, state="ok", sentence=sentence)]
     if not cards:
         sentence = "No node offers a GPU; models can run on CPU only."
         return [DoctorCheck(name=name, state="warn", sentence=sentence, fix="Install the GPU operator on the cluster")]
@@ -109,6 +115,11 @@ def _gpus(cluster: Cluster) -> list[DoctorCheck]:
     sharing = "GPU sharing is on" if facts.gpu_sharing else "whether GPU sharing is on cannot be seen"
     sentence = f"{found}, the KAI Scheduler with {text.count(leaves, 'queue')}, and {sharing}."
     return [DoctorCheck(name=name, state="ok", sentence=sentence)]
+
+
+def _local(data_dir: Path) -> list[DoctorCheck]:
+    """The checks of this computer. Blocks on its disk."""
+    return [_python(), _disk(data_dir), _kubeconfig()]
 
 
 def _python() -> DoctorCheck:
