@@ -48,11 +48,12 @@ async def fit(
     try:
         async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
             facts = await hosting.known_facts(list(fleet.clusters.values()))
+            problems = tuple(session.silent(fleet))
     except SealaneError as error:
         if clusters is not None:
             raise
         return _found(need, (), (error.sentence,))
-    return _found(need, tuple(_place(item) for item in fits.places(need, facts)), ())
+    return _found(need, tuple(_place(item) for item in fits.places(need, facts)), problems)
 
 
 def _found(need: Fit, places: tuple[Place, ...], problems: tuple[str, ...]) -> Found:
