@@ -37,6 +37,16 @@ def test_a_duration_uses_the_largest_unit_that_says_enough(seconds, shown):
     assert text.duration(seconds) == shown
 
 
+def test_amounts_that_come_in_parts_agree_with_their_noun():
+    assert [text.amount(number, "GPU") for number in (0, 0.25, 1, 1.0, 8)] == [
+        "0 GPUs",
+        "0.25 GPUs",
+        "1 GPU",
+        "1 GPU",
+        "8 GPUs",
+    ]
+
+
 def test_counts_agree_with_their_noun():
     assert text.count(1, "copy", "copies") == "1 copy"
     assert text.count(3, "copy", "copies") == "3 copies"

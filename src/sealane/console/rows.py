@@ -8,6 +8,7 @@ import msgspec
 
 from sealane.console.services import ClusterRow, Ref, Tone
 from sealane.gpus.facts import ClusterFacts
+from sealane.lib import text
 from sealane.models.types import Hosted, ModelCard, StageName
 
 TONES: dict[StageName, Tone] = {
@@ -104,7 +105,7 @@ class Gpus(msgspec.Struct, frozen=True):
     def words(self) -> str:
         if not self.total:
             return "no GPUs"
-        return f"{self.taken:g} of {self.total} {'GPU' if self.total == 1 else 'GPUs'}"
+        return f"{self.taken:g} of {text.amount(self.total, 'GPU')}"
 
 
 def gpus_of(facts: ClusterFacts) -> Gpus:

@@ -24,12 +24,12 @@ from sealane.gateway.upstream import Upstream
 from sealane.kube import config
 from sealane.kube.resources import DEPLOYMENTS, PODS
 from sealane.lib import text
+from sealane.models.engines.ollama import PORT
+from sealane.models.labels import MANAGED_BY, MANAGER, MODEL_ANNOTATION, NAME_LABEL
 from sealane.models.reference import is_name
+from sealane.models.stage_views import ENGINE_CONTAINER
 
-MANAGED = {"app.kubernetes.io/managed-by": "sealane"}
-NAME_LABEL = "app.kubernetes.io/name"
-MODEL = "sealane.dev/model"
-PORT = 11434
+MANAGED = {MANAGED_BY: MANAGER}
 _OUT = frozenset({"unreachable", "unauthorized"})
 
 Object = Mapping[str, Any]
@@ -152,7 +152,7 @@ def _meta(obj: Object) -> Mapping[str, Any]:
 
 def _model(obj: Object) -> str:
     """The tag that the annotation names, "" for what cannot be one."""
-    said = str((_meta(obj).get("annotations") or {}).get(MODEL, ""))
+    said = str((_meta(obj).get("annotations") or {}).get(MODEL_ANNOTATION, ""))
     return said if is_name(said) else ""
 
 
@@ -162,7 +162,7 @@ def _is_ready(status: Mapping[str, Any]) -> bool:
 
 def _engine(pod: Object) -> Mapping[str, Any]:
     containers = (pod.get("spec") or {}).get("containers") or [{}]
-    return next((c for c in containers if c.get("name") == "ollama"), containers[0])
+    return next((c for c in containers if c.get("name") == ENGINE_CONTAINER), containers[0])
 
 
 def _number(container: Mapping[str, Any], name: str, default: int) -> int:

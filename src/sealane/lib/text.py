@@ -43,6 +43,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def amount(number: float, one: str, many: str | None = None) -> str:
+    """`1 GPU`, `0.25 GPUs`, `8 GPUs`: for what comes in parts; as few digits as say it."""
+    return f"{number:g} {one if number == 1 else many or one + 's'}"
+
+
 def listing(names: Iterable[str], *, word: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     items = list(names)

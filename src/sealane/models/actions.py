@@ -150,7 +150,7 @@ def check_copies(spec: ModelSpec, copies: int, facts: ClusterFacts) -> tuple[str
             raise _above(spec, copies, each, rule, fitting=bound.fitting(each))
         if bound.delays(more):
             warnings.append(
-                f"Queue {bound.queue} {bound.word} {_gpus(bound.most)} and {bound.held:g} are held; "
+                f"Queue {bound.queue} {bound.word} {text.amount(bound.most, 'GPU')} and {bound.held:g} are held; "
                 f"{text.count(max(0, copies - spec.copies), 'new copy', 'new copies')} may wait."
             )
     return tuple(warnings[:1])
@@ -162,18 +162,14 @@ def _above(spec: ModelSpec, copies: int, each: float, bound: str, *, fitting: in
         command = f"sealane scale {spec.name} --copies {fitting}"
         steps.insert(0, NextStep(title=f"Ask for {text.count(fitting, 'copy', 'copies')}", command=command))
     return errors.CopiesAboveQuota(
-        f"{text.count(copies, 'copy', 'copies')} of {capacity.share_words(spec.share)} are {_gpus(copies * each)}; "
-        f"{bound}.",
+        f"{text.count(copies, 'copy', 'copies')} of {capacity.share_words(spec.share)} are "
+        f"{text.amount(copies * each, 'GPU')}; {bound}.",
         evidence=(
             Evidence(label="asked", value=copies * each, unit="GPUs"),
             Evidence(label="bound", value=bound, object=f"queue/{spec.queue}"),
         ),
         next_steps=tuple(steps),
     )
-
-
-def _gpus(amount: float) -> str:
-    return f"{amount:g} GPU" if amount == 1 else f"{amount:g} GPUs"
 
 
 async def restart(fleet: Fleet, key: Key) -> None:

@@ -17,9 +17,9 @@ from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.proxy import ProxyResponse
 from sealane.lib.errors import NextStep, NotAllowed, SealaneError
+from sealane.models.engines.ollama import PORT
 from sealane.models.stage_views import Pull
 
-PORT = 11434
 QUICK, LOADING, SILENCE = 5.0, 900.0, 60.0
 """Seconds: for a question, for a model to load (the engine's own limit), and without a word during a pull."""
 

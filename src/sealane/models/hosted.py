@@ -21,10 +21,9 @@ from sealane.kube import resources
 from sealane.lib import text
 from sealane.lib.errors import NextStep, SealaneError, UsageError
 from sealane.models import engine, shares, stages
+from sealane.models.engines import ollama
+from sealane.models.labels import ENGINE_ANNOTATION, MANAGED_BY, MANAGER, QUEUE_LABEL, SHARE_ANNOTATION, selection
 from sealane.models.stage_views import (
-    MANAGED_BY,
-    NAME_LABEL,
-    QUEUE_LABEL,
     DeploymentView,
     EngineFacts,
     EventView,
@@ -50,8 +49,7 @@ KINDS = (
 NOISE = frozenset({"PodGrouperWarning"})
 """Reasons of events that say nothing: KAI's grouper warns of its own retried writes on nearly every new pod."""
 
-OURS: Mapping[str, str] = {MANAGED_BY: "sealane"}
-ENGINE_PORT = engine.PORT
+OURS: Mapping[str, str] = {MANAGED_BY: MANAGER}
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
@@ -86,12 +84,12 @@ def deployment_of(cluster: Cluster, namespace: str, name: str) -> DeploymentView
 
 def selector(name: str) -> str:
     """What selects every object and every pod of the model `name`."""
-    return f"{MANAGED_BY}=sealane,{NAME_LABEL}={name}"
+    return ",".join(f"{label}={value}" for label, value in selection(name).items())
 
 
 def is_ours(deployment: DeploymentView) -> bool:
     """Whether Sealane made it, and for a model."""
-    return deployment.metadata.label(MANAGED_BY) == "sealane" and bool(deployment.model)
+    return deployment.metadata.label(MANAGED_BY) == MANAGER and bool(deployment.model)
 
 
 def picture(
@@ -152,13 +150,13 @@ def row(cluster: str, deployment: DeploymentView, stage: Stage) -> Hosted:
         namespace=meta.namespace,
         name=meta.name,
         model=deployment.model,
-        engine=_said(deployment, "sealane.dev/engine") or "ollama",
+        engine=_said(deployment, ENGINE_ANNOTATION) or "ollama",
         stage=stage.stage,
         copies=deployment.spec.replicas,
         ready=deployment.status.ready_replicas,
-        share=_said(deployment, "sealane.dev/share") or "0",
+        share=_said(deployment, SHARE_ANNOTATION) or "0",
         queue=meta.label(QUEUE_LABEL),
-        endpoint=f"http://{meta.name}.{meta.namespace}:{ENGINE_PORT}",
+        endpoint=f"http://{meta.name}.{meta.namespace}:{ollama.PORT}",
         sentence=stage.sentence,
         context=_number(deployment.env("OLLAMA_CONTEXT_LENGTH")),
     )
@@ -184,7 +182,7 @@ def spec_of(cluster: str, deployment: DeploymentView) -> ModelSpec:
         namespace=meta.namespace,
         name=meta.name,
         engine="ollama",
-        share=_share(_said(deployment, "sealane.dev/share")),
+        share=_share(_said(deployment, SHARE_ANNOTATION)),
         queue=meta.label(QUEUE_LABEL),
         copies=deployment.spec.replicas,
         context=_number(deployment.env("OLLAMA_CONTEXT_LENGTH"), otherwise=8192),

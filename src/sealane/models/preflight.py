@@ -18,7 +18,7 @@ from sealane.kube.client import Client
 from sealane.lib.errors import Evidence, NextStep, SealaneError
 from sealane.models import errors, failures
 from sealane.models.action_errors import FieldConflict, NamespaceForbidden, PodRefused
-from sealane.models.stage_views import MANAGED_BY, MODEL_ANNOTATION
+from sealane.models.labels import MANAGED_BY, MANAGER, MODEL_ANNOTATION
 from sealane.models.types import ModelSpec, Plan
 
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
@@ -63,9 +63,9 @@ async def free_name(client: Client, spec: ModelSpec, manifest: Mapping[str, Any]
     meta = found.get("metadata", {})
     maker = (meta.get("labels") or {}).get(MANAGED_BY, "")
     model = (meta.get("annotations") or {}).get(MODEL_ANNOTATION, "")
-    if maker == "sealane" and model in {"", spec.model}:
+    if maker == MANAGER and model in {"", spec.model}:
         return
-    whose = f"for the model {model}" if maker == "sealane" else f"made by {maker or 'somebody else'}"
+    whose = f"for the model {model}" if maker == MANAGER else f"made by {maker or 'somebody else'}"
     raise errors.NameTaken(
         f"There is already a {kind} {name} in {spec.namespace} of {spec.cluster}, {whose}.",
         evidence=(Evidence(label="object", value=f"{kind} {name}", object=f"{kind.lower()}/{name}"),),

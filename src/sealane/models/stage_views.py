@@ -12,14 +12,10 @@ from typing import Any
 
 import msgspec
 
+from sealane.models.labels import MODEL_ANNOTATION
 from sealane.models.reference import is_name
 
-QUEUE_LABEL = "kai.scheduler/queue"
-MODEL_ANNOTATION = "sealane.dev/model"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-NAME_LABEL = "app.kubernetes.io/name"
 PULL_CONTAINER, ENGINE_CONTAINER = "pull", "ollama"
-KAI_SCHEDULER = "kai-scheduler"
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel"):

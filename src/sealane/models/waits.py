@@ -11,9 +11,8 @@ import re
 
 from sealane.kube import quantities
 from sealane.lib import text
+from sealane.models.labels import KAI_SCHEDULER, QUEUE_LABEL
 from sealane.models.stage_views import (
-    KAI_SCHEDULER,
-    QUEUE_LABEL,
     PodGroupView,
     PodView,
     QueueDetails,
@@ -95,7 +94,7 @@ def _over_limit(details: QueueDetails, queue: str) -> str:
     held = _gpus(details.queue_allocated_resources) or 0.0
     if limit is None or asked is None or held + asked <= limit:
         return ""
-    return f"Queue {queue} may hold {_amount(limit)} and holds {held:g}; this copy asks for {asked:g}."
+    return f"Queue {queue} may hold {text.amount(limit, 'GPU')} and holds {held:g}; this copy asks for {asked:g}."
 
 
 def _over_quota(details: QueueDetails, queue: str) -> str:
@@ -104,7 +103,8 @@ def _over_quota(details: QueueDetails, queue: str) -> str:
     if quota is None or asked is None or held + asked <= quota:
         return ""
     return (
-        f"Queue {queue} guarantees {_amount(quota)}, {held:g} of them are held by work that cannot be interrupted, "
+        f"Queue {queue} guarantees {text.amount(quota, 'GPU')}, "
+        f"{held:g} of them are held by work that cannot be interrupted, "
         f"and this copy asks for {asked:g}; going over the guarantee is for interruptible work only."
     )
 
@@ -112,7 +112,8 @@ def _over_quota(details: QueueDetails, queue: str) -> str:
 def _no_room(message: str, queue: str) -> str:
     big = _TOO_BIG.search(message)
     if big:
-        return f"This copy asks for {_amount(float(big.group(1)))}; the largest node has {float(big.group(2)):g}."
+        asked, most = float(big.group(1)), float(big.group(2))
+        return f"This copy asks for {text.amount(asked, 'GPU')}; the largest node has {most:g}."
     room = _NO_NODES.search(message)
     if room:
         return f"Queue {queue} allows it, but no node has room now: {_full_stop(room.group(1))}"
@@ -126,10 +127,6 @@ def _gpus(resources: dict[str, str] | None) -> float | None:
         return None
     value = float(quantities.parse(amount))
     return None if value < 0 else value
-
-
-def _amount(gpus: float) -> str:
-    return f"{gpus:g} GPU" if gpus == 1 else f"{gpus:g} GPUs"
 
 
 def _plain(snapshot: Snapshot, pod: PodView) -> str:

@@ -9,16 +9,22 @@ volume a copy instead, which goes with its pod. Nothing here decides: `plan` has
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from sealane.models.engines import ollama
+from sealane.models.labels import (
+    ENGINE_ANNOTATION,
+    KAI_SCHEDULER,
+    MANAGER,
+    MODEL_ANNOTATION,
+    QUEUE_LABEL,
+    SHARE_ANNOTATION,
+    selection,
+)
 from sealane.models.types import ModelSpec
 
-LABEL_QUEUE: Final = "kai.scheduler/queue"
-ANNOTATION_MODEL: Final = "sealane.dev/model"
-SCHEDULER: Final = "kai-scheduler"
 _GIB = 1024**3
 
 
@@ -41,22 +47,18 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
 
 def labels(spec: ModelSpec) -> dict[str, str]:
     """Labels of every object that Sealane makes for the model (contracts: labels and annotations)."""
-    return {
-        "app.kubernetes.io/name": spec.name,
-        "app.kubernetes.io/instance": spec.name,
-        "app.kubernetes.io/managed-by": "sealane",
-        "app.kubernetes.io/part-of": "sealane",
-    }
+    more = {"app.kubernetes.io/instance": spec.name, "app.kubernetes.io/part-of": MANAGER}
+    return {**selection(spec.name), **more}
 
 
 def selector(spec: ModelSpec) -> dict[str, str]:
     """What the Deployment and the Service select by; never changes in a model's life."""
-    return {"app.kubernetes.io/name": spec.name, "app.kubernetes.io/managed-by": "sealane"}
+    return selection(spec.name)
 
 
 def object_annotations(spec: ModelSpec) -> dict[str, str]:
     """Annotations of every object: the exact tag, the engine and the share."""
-    return {ANNOTATION_MODEL: spec.model, "sealane.dev/engine": spec.engine, "sealane.dev/share": spec.share.text}
+    return {MODEL_ANNOTATION: spec.model, ENGINE_ANNOTATION: spec.engine, SHARE_ANNOTATION: spec.share.text}
 
 
 def claim_name(spec: ModelSpec) -> str:
@@ -102,8 +104,8 @@ def _deployment(spec: ModelSpec, sizing: Sizing) -> dict[str, Any]:
     metadata = _metadata(spec, spec.name)
     template = _metadata(spec, "")
     if sizing.kai:
-        metadata["labels"][LABEL_QUEUE] = spec.queue
-        template["labels"][LABEL_QUEUE] = spec.queue
+        metadata["labels"][QUEUE_LABEL] = spec.queue
+        template["labels"][QUEUE_LABEL] = spec.queue
         template["annotations"] |= _kai_share(spec)
     return {
         "apiVersion": "apps/v1",
@@ -152,7 +154,7 @@ def _pod(spec: ModelSpec, sizing: Sizing) -> dict[str, Any]:
         "volumes": _volumes(spec, sizing),
     }
     if sizing.kai:
-        pod["schedulerName"] = SCHEDULER
+        pod["schedulerName"] = KAI_SCHEDULER
     if spec.share.on_gpu:
         pod["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     affinity = _affinity(spec, sizing)
