@@ -97,7 +97,7 @@ PATCH = Scene(
         say("annotate-conflict", "annotate deployment web note=other"),
         say("annotate-remove", "annotate deployment web note-"),
         say("patch-strategic", "patch deployment web -p '{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"web\",\"image\":\"nginx:1.28\"}]}}}}'"),
-        say("patch-strategic-same", "patch deployment web -p '{\"spec\":{\"revisionHistoryLimit\":10}}'"),
+        say("patch-strategic-same", "patch service web -p '{\"spec\":{\"type\":\"ClusterIP\"}}'"),
         say("patch-strategic-read", "get deploy web -o jsonpath='{.spec.template.spec.containers}'"),
         say("patch-merge", "patch deployment web --type=merge -p '{\"spec\":{\"replicas\":1}}'"),
         say("patch-json", "patch deployment web --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":2}]'"),
