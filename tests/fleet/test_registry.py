@@ -197,6 +197,16 @@ async def test_a_hinted_namespace_is_waited_for_where_the_cluster_may_not_be_rea
         assert cluster.hints == {"default", "team-a"}
 
 
+async def test_namespaces_known_by_name_are_bounded() -> None:
+    kube = FakeKube()
+    async with fleet_of(a=kube) as fleet:
+        cluster = fleet.cluster("a")
+        for number in range(300):
+            assert cluster.get(resources.PODS, f"mistyped-{number}", "p") is None
+        assert len(cluster.hints) == 100
+        assert "default" in cluster.hints
+
+
 async def test_a_server_that_hides_its_version_may_still_be_read() -> None:
     kube = FakeKube()
     kube.put(resources.PODS, pod("p"))

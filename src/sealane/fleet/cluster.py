@@ -36,6 +36,8 @@ PROBE_EVERY = 20.0
 PROBE_LIMIT = 10.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 30.0
 DISCOVER_EVERY = 60.0
+MOST_HINTS = 100
+"""Namespaces known by name: each may cost a watch a kind, and names come from addresses that anybody may mistype."""
 
 
 class Cluster:
@@ -140,8 +142,9 @@ class Cluster:
         )
 
     def hint(self, namespace: str) -> None:
-        """Say that a namespace exists: it is watched by itself where the whole cluster may not be read."""
-        if namespace and namespace not in self._hints:
+        """Say that a namespace exists: it is watched by itself where the whole cluster may not be read. At most
+        `MOST_HINTS` are taken."""
+        if namespace and namespace not in self._hints and len(self._hints) < MOST_HINTS:
             self._hints.add(namespace)
             for feed in self._feeds.values():
                 feed.hint(namespace)
