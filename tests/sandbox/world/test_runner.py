@@ -30,6 +30,8 @@ class Recorder(runner.Controller):
         self.fail = True
 
     def keys(self, change: str, plural: str, obj: Obj) -> Iterable[runner.Key]:
+        if obj["metadata"]["name"] == "odd":
+            raise KeyError("an object as nobody thought of it")
         return super().keys(change, plural, obj) if obj["metadata"]["namespace"] == "team-a" else ()
 
     def reconcile(self, key: runner.Key) -> float | None:
@@ -97,3 +99,13 @@ async def test_while_the_sandbox_warms_up_nobody_waits(recorder: Recorder, clock
     config(recorder.cluster, "x")
     await clock.advance(0)
     assert recorder.times("x") == [0.0]
+
+
+async def test_an_object_that_a_controller_cannot_read_ends_nothing(
+    recorder: Recorder, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    config(recorder.cluster, "odd")
+    config(recorder.cluster, "after")
+    await clock.advance(5)
+    assert recorder.times("after") == [1.0]
+    assert "recorder cannot read" in caplog.text

@@ -62,6 +62,15 @@ class Worker:
         if self._pending:
             self._wake.set()
 
+    def notice(self, change: str, plural: str, obj: Obj) -> None:
+        """Mark the keys that a change touches; an object that the controller cannot read holds up no other."""
+        try:
+            self.mark(self.controller.keys(change, plural, obj))
+        except Exception:
+            place = "/".join(objects.key(obj))
+            log.warning("%s: %s cannot read %s %s", self.controller.cluster.name, self.controller.name, plural, place)
+            log.debug("cause", exc_info=True)
+
     async def run(self) -> None:
         """Reconcile for ever; one failing key holds up no other."""
         cluster = self.controller.cluster
@@ -122,4 +131,4 @@ async def _pump(cluster: Cluster, workers: Sequence[Worker]) -> None:
         plural = event.kind.plural
         cluster.learn(event.kind)
         for worker in (*interested.get(plural, ()), *everywhere):
-            worker.mark(worker.controller.keys(event.type, plural, event.object))
+            worker.notice(event.type, plural, event.object)
