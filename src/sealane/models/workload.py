@@ -210,7 +210,6 @@ def _pull(spec: ModelSpec) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": ollama.pull_command(),
         "env": ollama.pull_env(spec),
-        "ports": [{"name": "pull", "containerPort": ollama.PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
         "securityContext": _locked(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

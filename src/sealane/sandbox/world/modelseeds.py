@@ -128,7 +128,6 @@ def _container(entry: dict[str, Any], share: str, *, pull: bool) -> Obj:
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": key, "value": value} for key, value in values.items()],
-        "ports": [{"name": "pull" if pull else "http", "containerPort": 11434, "protocol": "TCP"}],
         "resources": _resources(entry, share, pull=pull),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -137,6 +136,7 @@ def _container(entry: dict[str, Any], share: str, *, pull: bool) -> Obj:
     if pull:
         container["command"] = ["/bin/sh", "-c", _SCRIPT]
     else:
+        container["ports"] = [{"name": "http", "containerPort": 11434, "protocol": "TCP"}]
         probe = {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 5}
         container |= {"readinessProbe": probe, "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}}}
     return container
