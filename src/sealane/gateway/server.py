@@ -1,7 +1,8 @@
-"""How the gateway is served: uvicorn with uvloop and httptools, no access log, and an end that does not wait for
-ever.
+"""How a gateway is served by itself: uvicorn with uvloop and httptools, no access log, and an end that does not wait
+for ever.
 
-In one place, so that `sealane up`, `sealane gateway`, the tests and the benchmark all run the same thing.
+The tests and the benchmark run it so. `sealane up` serves its gateway by `runtime.serving` instead, on a socket that
+outlives a change of clusters and on the event loop that it shares with the console.
 """
 
 from __future__ import annotations

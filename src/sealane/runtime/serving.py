@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sealane.runtime import httplimits
 
 STOP_LIMIT = 1
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than clients keep theirs, or they would send into one that closes."""
 
 
 class Swap:
@@ -57,6 +59,7 @@ async def serve(app: ASGIApp, sock: socket.socket, *, name: str) -> AsyncIterato
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=STOP_LIMIT,
+        timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
         date_header=False,
         ws="none",
