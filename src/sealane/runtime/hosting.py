@@ -117,8 +117,9 @@ async def deploy(fleet: Fleet, plan: Plan, *, timeout: float, on_stage: Callable
         await actions.submit(fleet, plan)
         on_stage(last)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                async for stage in observer.follow(spec.cluster, spec.namespace, spec.name):
+            following = observer.follow(spec.cluster, spec.namespace, spec.name)
+            async with asyncio.timeout(timeout), contextlib.aclosing(following) as stages:
+                async for stage in stages:
                     if stage != last:
                         on_stage(stage)
                     last = stage
