@@ -219,8 +219,17 @@ def test_a_reference_can_be_pasted(visitor: TestClient) -> None:
     assert visitor.post("/host", data={"model": "hf.co/owner/model:Q4", "mode": "none"}).status_code == 303
 
 
-def test_a_place_beyond_the_list_falls_back_to_the_recommended(visitor: TestClient, services: Services) -> None:
-    assert visitor.post("/host", data={"model": "llama3.1:8b", "where": "nowhere~x"}).status_code == 303
+def test_a_place_that_is_not_there_is_refused_and_nothing_is_hosted_elsewhere(
+    visitor: TestClient, services: Services
+) -> None:
+    answer = visitor.post("/host", data={"model": "llama3.1:8b", "where": "nowhere~x"})
+    assert answer.status_code == 404
+    assert "There is no place nowhere / x now" in fakes.shown(answer)
+    assert not models_of(services).submitted
+
+
+def test_without_a_place_the_recommended_one_is_taken(visitor: TestClient, services: Services) -> None:
+    assert visitor.post("/host", data={"model": "llama3.1:8b"}).status_code == 303
     assert models_of(services).submitted[0].spec.cluster == "harbor-eu"
 
 

@@ -135,3 +135,12 @@ def test_the_bar_never_leaves_its_card(part: float, gib: int) -> None:
 @pytest.mark.parametrize("facts", [None, fakes.facts()[1]])
 def test_without_a_node_there_is_no_bar(facts: ClusterFacts | None) -> None:
     assert hosting.bar_of(place("x", "", "waits"), Share(devices=1), FIT, facts) is None
+
+
+def test_a_place_that_is_not_there_is_refused_and_never_replaced_by_another():
+    places = [place("a", "q", "now"), place("b", "", "now")]
+    refusal = hosting.unknown_place(HostForm(where="gone~x"), places)
+    assert refusal is not None
+    assert refusal.sentence == "There is no place gone / x now; there are a / q and b."
+    assert hosting.unknown_place(HostForm(where="b~"), places) is None
+    assert hosting.unknown_place(HostForm(where=""), places) is None

@@ -1,10 +1,17 @@
 """Bad input as users meet it, on the running product: one sentence, the evidence, the next step; nothing is lost."""
 
+import base64
+import contextlib
 import json
+import os
 import shutil
+import signal
+import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,6 +109,75 @@ def test_a_cluster_that_is_down_blocks_nothing_else(running, tmp_path):
     assert "refused" in failed[0]["sentence"]
 
 
+def console(running: Product, path: str) -> dict:
+    request = urllib.request.Request(running.console + path, headers={"Authorization": f"Bearer {running.token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def break_something(running: Product, cluster: str, fault: dict) -> None:
+    """Switch a fault of the sandbox on, asking a cluster that stays up."""
+    document = yaml.safe_load(Path(running.ready["kubeconfig"]).read_text())
+    server = next(entry["cluster"] for entry in document["clusters"] if entry["name"] == "bench")
+    token = document["users"][0]["user"]["token"]
+    trusted = ssl.create_default_context(cadata=base64.b64decode(server["certificate-authority-data"]).decode())
+    request = urllib.request.Request(
+        f"{server['server']}/sealane-sandbox/faults/{cluster}",
+        data=json.dumps(fault).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:
+        assert answer.status == 200
+
+
+def eventually(check: Callable[[], bool], *, seconds: float = 20) -> bool:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.2)):
+        if check():
+            return True
+        pause.wait(0.2)
+    return False
+
+
+def test_a_cluster_that_goes_down_in_the_middle_is_told_and_comes_back_with_nothing_lost(running):
+    def state(name: str) -> str:
+        rows = [column["cluster"] for column in console(running, "/clusters.json")["clusters"]]
+        return next(row["state"] for row in rows if row["name"] == name)
+
+    assert eventually(lambda: state("atlas-us") == "live")
+    before = {row["name"] for row in console(running, "/models.json")["models"] if row["cluster"] == "atlas-us"}
+    break_something(running, "atlas-us", {"down": 4})
+    assert eventually(lambda: state("atlas-us") in ("reconnecting", "unreachable"))
+    assert state("harbor-eu") == "live"
+    shown = {row["name"] for row in console(running, "/models.json")["models"] if row["cluster"] == "atlas-us"}
+    assert shown == before, "what was last known stays, with its age"
+    assert eventually(lambda: state("atlas-us") == "live"), "it is found again by itself"
+
+
+def test_watches_that_are_cut_lose_nothing(running):
+    break_something(running, "harbor-eu", {"cut": True, "compact": True})
+    place = (
+        "--cluster",
+        "harbor-eu",
+        "-n",
+        "team-code",
+        "--name",
+        "after-the-cut",
+        "--gpu",
+        "0.25",
+        "--queue",
+        "research",
+    )
+    assert running.run("host", "llama3.2:1b", *place, "--json").returncode == 0
+
+    def seen() -> bool:
+        return any(row["name"] == "after-the-cut" for row in console(running, "/models.json")["models"])
+
+    assert eventually(seen)
+    running.json("remove", "after-the-cut", "--cluster", "harbor-eu", "--with-weights")
+    assert eventually(lambda: not seen()), "a delete is not lost either"
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status", "words"),
     [
@@ -154,6 +230,30 @@ def test_a_read_only_data_directory_is_one_sentence(tmp_path):
     outcome = up_on(tmp_path / "ro", options="ro")
     assert outcome.returncode == 1, outcome.stderr
     assert "may not be written" in json.loads(outcome.stdout)["error"]["sentence"]
+
+
+def test_a_sandbox_that_is_killed_is_started_again_with_what_it_held(tmp_path):
+    with product(tmp_path) as found:
+        place = ("--cluster", "bench", "--name", "kept", "--gpu", "0")
+        assert found.run("host", "all-minilm", *place, "--json").returncode == 0
+        saved = tmp_path / "sandbox" / "snapshots"
+        assert eventually(lambda: any(b"kept" in item.read_bytes() for item in saved.rglob("*") if item.is_file()))
+        children = subprocess.run(
+            ["pgrep", "-P", str(found.process.pid), "-f", "sealane.sandbox"], capture_output=True, text=True, check=True
+        )
+        os.kill(int(children.stdout), signal.SIGKILL)
+
+        def back() -> bool:
+            with contextlib.suppress(urllib.error.HTTPError):  # between two sandboxes one is told to come again
+                return any(row["name"] == "kept" for row in console(found, "/models.json")["models"])
+            return False
+
+        assert eventually(lambda: children.stdout.strip() not in _pids(found.process.pid) and back())
+
+
+def _pids(parent: int) -> list[str]:
+    command = ["pgrep", "-P", str(parent), "-f", "sealane.sandbox"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
 
 def test_killing_up_leaves_no_process_and_the_next_start_finds_everything(tmp_path):

@@ -46,7 +46,7 @@ async def test_what_a_dead_process_of_the_same_number_left_behind_does_not_silen
     app: Any = None
     told: list[up.Ready] = []
 
-    async def serve(options: up.Options, built: Any, *, ready: Any) -> None:
+    async def serve(options: up.Options, built: Any, *, ready: Any, away: Any) -> None:
         ready(Stack(chosen=Chosen(contexts=(), kubeconfig="", sandbox=True), console=app, gateway=app))
 
     monkeypatch.setattr(up, "_serve_choices", serve)

@@ -24,7 +24,8 @@ async def command(*, as_json: bool, data_dir: Path | None, clusters: str | None)
         return output.emit(rows)
     for row in rows:
         where = f"{row.cluster}/{row.namespace}/{row.name}"
-        output.say(f"{row.model:<26} {where:<44} {row.stage:<10} {row.ready} of {row.copies}  {row.sentence}")
+        stage = row.stage if row.copies else "Asleep"
+        output.say(f"{row.model:<26} {where:<44} {stage:<10} {row.ready} of {row.copies}  {row.sentence}")
     if not rows:
         output.say("Nothing is hosted yet.")
         output.say("  → Host a model:  sealane host qwen2.5-coder:7b")

@@ -50,12 +50,30 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def acting(function: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[..., None]:
     """Run a command's coroutine; exit with its code; show errors as contracts promise."""
+    return _acting(function, asyncio.run)
 
+
+def serving(function: Callable[..., Coroutine[Any, Any, int | None]]) -> Callable[..., None]:
+    """As `acting`, on uvloop: for commands that stay and serve, where its import pays."""
+
+    def run(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(coroutine)
+
+    return _acting(function, run)
+
+
+def _acting(
+    function: Callable[..., Coroutine[Any, Any, int | None]],
+    run_coroutine: Callable[[Coroutine[Any, Any, int | None]], int | None],
+) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**given: Any) -> None:
         as_json = bool(given.get("as_json"))
         try:
-            code = asyncio.run(function(**given))
+            code = run_coroutine(function(**given))
         except SealaneError as error:
             code = show_error(error, as_json=as_json)
         except KeyboardInterrupt:
@@ -121,6 +139,10 @@ def show_outcome(plan: Any, outcome: Any) -> None:
     if outcome.exit_code == 0:
         say(f"  → Use it from an editor:  sealane connect vscode --model {model}")
         say(f"  → Prove it:  sealane test {model}")
+        return
+    if outcome.exit_code == 1:
+        say("  → See what it says now:  sealane models")
+        say(f"  → Take it back:  sealane remove {name} --cluster {plan.spec.cluster}")
     else:
         say("  → It goes on by itself; look again:  sealane models")
-        say(f"  → Or take it back:  sealane remove {name}")
+        say(f"  → Or take it back:  sealane remove {name} --cluster {plan.spec.cluster}")

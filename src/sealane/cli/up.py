@@ -44,7 +44,7 @@ from sealane.cli import output
     help="Sandbox time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout when ready.")
-@output.acting
+@output.serving
 async def command(
     *,
     clusters: str | None,

@@ -14,6 +14,8 @@ import msgspec
 from sealane.console.forms import Form
 from sealane.console.problems import Refused
 from sealane.gpus.facts import ClusterFacts
+from sealane.lib import text
+from sealane.lib.errors import NextStep, SealaneError
 from sealane.models import capacity, shares
 from sealane.models.types import Fit, ModelSpec, Placement, Share
 
@@ -127,6 +129,30 @@ def chosen_place(form: HostForm, places: Sequence[Placement]) -> Placement | Non
         if form.where == place_id(place):
             return place
     return places[0] if places else None
+
+
+def unknown_place(form: HostForm, places: Sequence[Placement]) -> UnknownPlace | None:
+    """The refusal of a place that was named and is not there (an old link, a cluster that left); None when all is
+    well. Nothing is ever hosted somewhere else than was asked for."""
+    if not form.where or any(form.where == place_id(place) for place in places):
+        return None
+    near = [f"{place.cluster} / {place.queue}" if place.queue else place.cluster for place in places[:4]]
+    asked = f"{form.cluster} / {form.queue}" if form.queue else form.cluster
+    return UnknownPlace(
+        f"There is no place {asked[:100]} now; there {_are(near)} {text.listing(near) or 'none'}.",
+        next_steps=(NextStep(title="Choose one of the places below"),),
+    )
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+class UnknownPlace(SealaneError):
+    """A cluster or queue was named that is not among the places."""
+
+    code = "unknown-place"
+    http_status = 404
 
 
 def place_id(place: Placement) -> str:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from sealane.lib.errors import Evidence, NextStep, SealaneError
+
+_LOG = logging.getLogger(__name__)
 
 READY_LIMIT = 30.0
 STOP_LIMIT = 3.0
@@ -37,8 +40,13 @@ class SandboxReady(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def sandbox(directory: Path, *, speed: float = 1.0) -> AsyncIterator[SandboxReady]:
-    """Run the sandbox for as long as the context is open. Raises SandboxFailed when it is not ready in 30 s."""
+async def sandbox(
+    directory: Path, *, speed: float = 1.0, on_death: Callable[[], None] = lambda: None
+) -> AsyncIterator[SandboxReady]:
+    """Run the sandbox for as long as the context is open. Raises SandboxFailed when it is not ready in 30 s.
+
+    `on_death` is called when it ends by itself afterwards: killed, or failed.
+    """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = directory / "sandbox.log"
     with log.open("wb") as log_file:
@@ -52,10 +60,21 @@ async def sandbox(directory: Path, *, speed: float = 1.0) -> AsyncIterator[Sandb
             stderr=log_file,
             start_new_session=True,
         )
+    watch: asyncio.Task[None] | None = None
     try:
-        yield await _ready(process, log)
+        ready = await _ready(process, log)
+        watch = asyncio.create_task(_watch(process, on_death), name="watch the sandbox")
+        yield ready
     finally:
+        if watch is not None:
+            watch.cancel()
         await _stop(process)
+
+
+async def _watch(process: asyncio.subprocess.Process, on_death: Callable[[], None]) -> None:
+    await process.wait()
+    _LOG.warning("the sandbox ended by itself (exit %s); it is started again", process.returncode)
+    on_death()
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path) -> SandboxReady:

@@ -27,8 +27,8 @@ class Swap:
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
 
-    def set(self, app: ASGIApp) -> None:
-        """Requests from now on go to `app`; those under way stay with the former one."""
+    def set(self, app: ASGIApp | None) -> None:
+        """Requests from now on go to `app`, or are told to wait a second; those under way stay with the former one."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +38,7 @@ class Swap:
             return None
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": b"Sealane is starting; try again in a second.\n"})
+        await send({"type": "http.response.body", "body": b"Sealane is opening its clusters; try again in a second.\n"})
         return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sealane.fleet import Fleet
 from sealane.kube.config import Context
+from sealane.kube.errors import ConfigError
 from sealane.lib.errors import NextStep, SealaneError
 from sealane.runtime import contexts, datadir, namespaces, running
 from sealane.runtime.contexts import Chosen
@@ -47,7 +48,12 @@ def chosen(*, data_dir: Path | None, clusters: str | None) -> Chosen:
     names = [name.strip() for name in (clusters or "").split(",") if name.strip()]
     if book is not None and names and set(names) <= set(book.clusters):
         return contexts.of_files(book.kubeconfig, names, sandbox=book.sandbox)
-    return contexts.of_user(clusters or contexts.KUBECONFIG)
+    try:
+        return contexts.of_user(clusters or contexts.KUBECONFIG)
+    except ConfigError as error:
+        if clusters is not None or error.file:
+            raise
+        raise not_running(error.sentence.rstrip("."), data_dir) from error
 
 
 @contextlib.asynccontextmanager

@@ -28,12 +28,14 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def choose(choice: str, *, data_dir: Path, speed: float) -> AsyncIterator[Chosen]:
-    """Contexts for a choice; `sandbox` is started for as long as the context is open."""
+async def choose(
+    choice: str, *, data_dir: Path, speed: float, on_death: Callable[[], None] = lambda: None
+) -> AsyncIterator[Chosen]:
+    """Contexts for a choice; `sandbox` is started for as long as the context is open, and its end is told."""
     if choice != contexts.SANDBOX:
         yield contexts.of_user(choice)
         return
-    async with sandbox_child.sandbox(data_dir / "sandbox", speed=speed) as ready:
+    async with sandbox_child.sandbox(data_dir / "sandbox", speed=speed, on_death=on_death) as ready:
         yield contexts.of_sandbox(ready.kubeconfig, ready.clusters)
 
 

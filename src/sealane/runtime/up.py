@@ -82,11 +82,20 @@ async def _run(options: Options, *, on_ready: Callable[[Ready], None]) -> None:
             gateway.set(opened.gateway)
             _announce(built, opened.chosen, options, on_ready)
 
-        await _serve_choices(options, built, ready=ready)
+        def away() -> None:
+            console.set(None)
+            gateway.set(None)
+
+        await _serve_choices(options, built, ready=ready, away=away)
 
 
-async def _serve_choices(options: Options, built: Parts, *, ready: Callable[[stack.Stack], None]) -> None:
-    """One stack after another, each until the next wish. A wish that cannot be opened leaves the former choice."""
+async def _serve_choices(
+    options: Options, built: Parts, *, ready: Callable[[stack.Stack], None], away: Callable[[], None]
+) -> None:
+    """One stack after another, each until the next wish. A wish that cannot be opened leaves the former choice.
+
+    Between two stacks requests are told to come again, so that none meets a fleet that is being closed.
+    """
     wishes: asyncio.Queue[str] = asyncio.Queue()
     former = ""
     choice = options.clusters or str(await asyncio.to_thread(built.remembered.get, parts.CHOICE, contexts.SANDBOX))
@@ -97,6 +106,7 @@ async def _serve_choices(options: Options, built: Parts, *, ready: Callable[[sta
                 ready(opened)
                 former = choice
                 choice = await wishes.get()
+                away()
         except SealaneError as error:
             if not former or former == choice:
                 raise
@@ -107,7 +117,9 @@ async def _serve_choices(options: Options, built: Parts, *, ready: Callable[[sta
 @contextlib.asynccontextmanager
 async def _opened(choice: str, built: Parts, *, speed: float, wishes: asyncio.Queue[str]) -> AsyncIterator[stack.Stack]:
     async with (
-        stack.choose(choice, data_dir=built.data_dir, speed=speed) as chosen,
+        stack.choose(
+            choice, data_dir=built.data_dir, speed=speed, on_death=lambda: wishes.put_nowait(choice)
+        ) as chosen,
         stack.open_stack(chosen, built, switch=wishes.put_nowait) as opened,
     ):
         yield opened

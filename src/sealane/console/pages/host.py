@@ -156,6 +156,9 @@ def _planned(
     plan = None
     if place is not None:
         plan = services.planner.plan(hosting.spec_of(form, place, namespace=namespace, model=card.tag), card)
+        elsewhere = hosting.unknown_place(form, places)
+        if elsewhere is not None:
+            plan = msgspec.structs.replace(plan, refusals=(elsewhere, *plan.refusals))
         form = msgspec.structs.replace(form, where=hosting.place_id(place))
     context = HostContext(
         form=msgspec.structs.replace(form, model=card.tag),
