@@ -107,3 +107,9 @@ def test_what_could_be_more_than_a_name_is_none(text: str) -> None:
 )
 def test_names_are_names(text: str) -> None:
     assert is_name(text)
+
+
+def test_a_name_that_is_far_too_long_is_not_repeated_whole() -> None:
+    with pytest.raises(BadReference) as caught:
+        parse("x" * 10_000)
+    assert len(caught.value.sentence) < 400

@@ -22,6 +22,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}\Z")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}\Z")
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}\Z")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_SHOWN = 80
 
 
 class BadReference(UsageError):
@@ -80,7 +81,7 @@ def parse(text: str) -> Reference:
         ("tag", tag, _MODEL),
     ):
         if not rule.match(part):
-            raise _bad(text, f"its {kind} “{part}” is empty, too long or has a character that is not allowed")
+            raise _bad(text, f"its {kind} “{_short(part)}” is empty, too long or has a character that is not allowed")
     return Reference(host=host, namespace=namespace, model=model, tag=tag)
 
 
@@ -107,8 +108,13 @@ def _cut_tag(name: str) -> tuple[str, str]:
     return head, tail
 
 
+def _short(text: str) -> str:
+    """Enough of what was typed to recognise it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _bad(text: str, why: str) -> BadReference:
     return BadReference(
-        f"“{text}” is not a model's name: {why}.",
+        f"“{_short(text)}” is not a model's name: {why}.",
         next_steps=(NextStep(title="Write it as model:tag, for example qwen2.5-coder:7b"),),
     )
