@@ -1,0 +1,1 @@
+"""Project health: is the open source under what you run alive?"""

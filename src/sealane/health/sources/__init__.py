@@ -1,0 +1,1 @@
+"""Where events come from: each module turns one kind of source into the same `Events`."""
