@@ -19,6 +19,7 @@ from sealane.health.signal import NEVER, Feature, SignalModel, Variant
 
 OUT = Path(__file__).parents[1] / "src/sealane/health/data/dying_signal.json"
 FULL = ("active_days_90", "pull_people_90", "domains_365", "days_since_tag")
+PULLS = ("active_days_90", "pull_people_90", "days_since_tag")
 COMMITS = ("active_days_90", "authors_90", "days_since_tag")
 RIDGE = 100.0
 TRAINED_LEADS = (3, 6, 12)
@@ -27,9 +28,9 @@ Matrix = np.ndarray
 
 
 def main() -> None:
-    """Fit both variants, print what cross-validation says, write the file."""
+    """Fit the variants, print what cross-validation says, write the file."""
     found = backtest.observations(backtest.load(Path(sys.argv[1])))
-    variants = tuple(fit(name, names, found) for name, names in (("full", FULL), ("commits", COMMITS)))
+    variants = tuple(fit(name, names, found) for name, names in (("full", FULL), ("pulls", PULLS), ("commits", COMMITS)))
     projects = {one.project for one in found}
     ended = {one.project for one in found if one.lead is not None}
     model = SignalModel(

@@ -93,6 +93,14 @@ class OwnerName(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     actor: str
 
 
+class Domain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The organisation part of a commit author's address, where it is no mail provider's."""
+
+    project: str
+    author: str
+    domain: str
+
+
 class Events(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one source knows of one project. `taken_at`: when it was read from the forge, in seconds."""
 
@@ -105,6 +113,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[Tag, ...] = ()
     owner_versions: tuple[OwnerVersion, ...] = ()
     owner_names: tuple[OwnerName, ...] = ()
+    domains: tuple[Domain, ...] = ()
 
     def actors(self) -> frozenset[str]:
         """Every login that stands anywhere in it."""

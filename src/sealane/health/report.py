@@ -27,13 +27,15 @@ Report = dict[str, Any]
 Instant = tuple[str, int]
 
 
-def reports(warehouse: Warehouse, instants: Sequence[Instant]) -> list[Report]:
-    """A report for each (project, as_of in seconds), in order."""
+def reports(warehouse: Warehouse, instants: Sequence[Instant], *, extra: int = 365) -> list[Report]:
+    """A report for each (project, as_of in seconds), in order; `extra` is a window of days beside the usual ones."""
+    windows = tuple(dict.fromkeys((*WINDOWS, extra)))
     warehouse.look(
-        Scope(project=project, as_of=as_of, days=days) for project, as_of in dict.fromkeys(instants) for days in WINDOWS
+        Scope(project=project, as_of=as_of, days=days) for project, as_of in dict.fromkeys(instants) for days in windows
     )
     found = _Found(warehouse)
-    return [_report(found, instant) for instant in instants]
+    names = [Scope(project="", as_of=0, days=days).name for days in windows]
+    return [_report(found, instant, names) for instant in instants]
 
 
 class _Found:
@@ -59,12 +61,12 @@ class _Found:
         return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), {})
 
 
-def _report(found: _Found, instant: Instant) -> Report:
+def _report(found: _Found, instant: Instant, names: Sequence[str]) -> Report:
     project, as_of = instant
     return {
         "project": project,
         "as_of": iso(as_of),
-        "windows": {name: _window(found, instant, name) for name in (Scope(project="", as_of=0, days=d).name for d in WINDOWS)},
+        "windows": {name: _window(found, instant, name) for name in names},
         "variant_approvals": {name: _variant(found, instant, name) for name in ("365", "all")},
         "core_team": [
             {"actor": row["actor"], "evidence": _codes(row), "since": _since(found, project, row)}
@@ -74,7 +76,7 @@ def _report(found: _Found, instant: Instant) -> Report:
         "retained_90": _retained(found.instants.get(("retained", instant), {})),
         "releases": _releases(found.instants.get(("release_cadence", instant), {}), as_of),
         "excluded": {key: found.instants.get(("excluded", instant), {}).get(key, 0) for key in ("bots", "unknown")},
-    }  # fmt: skip
+    }
 
 
 def _window(found: _Found, instant: Instant, name: str) -> Report:

@@ -18,7 +18,7 @@ import msgspec
 from sealane.health.events import Events
 from sealane.health.warehouse.protocol import Row, Scope
 
-EVENT_TABLES = ("items", "actions", "commits", "coauthors", "tags", "owner_versions", "owner_names")
+EVENT_TABLES = ("items", "actions", "commits", "coauthors", "tags", "owner_versions", "owner_names", "domains")
 _SCOPE = {"project": "VARCHAR", "as_of": "BIGINT", "win": "VARCHAR", "since": "BIGINT", "span": "INTEGER"}
 
 
