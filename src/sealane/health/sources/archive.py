@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,12 @@ def read(folder: Path) -> Events:
             for login in sorted(set(each.logins))
         ),
     )
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of the dump once decompressed, in hex: what a report was made from."""
+    path = _existing(folder, "archive.json")
+    return "" if path is None else hashlib.sha256(_content(path)).hexdigest()
 
 
 def _dump(folder: Path) -> _Dump:

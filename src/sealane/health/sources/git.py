@@ -8,7 +8,9 @@ cannot be (before 1990, after now) count as unknown and their commits are left o
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ EARLIEST = 631152000
 PATIENCE = 600.0
 _FIELDS = ("%H", "%P", "%ct", "%aN", "%aE", "%cE", "%(trailers:key=Co-authored-by,valueonly,separator=%x1f)", "%s")
 _FORMAT = "%x1e" + "%x00".join(_FIELDS)
+_REFLOG = re.compile(r"@\{(\d+)\}")
 _WEB = frozenset({"noreply@github.com", "noreply@gitlab.com"})
 
 
@@ -56,13 +59,14 @@ def read(path: Path, *, project: str, rules: BotRules, now: int) -> GitRead:
     raws = list(_commits(git, head))
     kept = [raw for raw in raws if EARLIEST <= raw.stamp < now]
     pulls = _pull_heads(git)
+    until = _known_until(git, now=now)
     who = identities.people(
         [raw.author for raw in kept] + [each for raw in kept for each in raw.coauthors] + [each[2] for each in pulls]
     )
     owners = list(_owner_versions(git, head, project=project))
     events = Events(
         project=project,
-        taken_at=now,
+        taken_at=until,
         items=tuple(_pull_items(pulls, kept, who, project=project, now=now)),
         commits=tuple(_commit(raw, who[raw.author], rules, project=project) for raw in kept),
         coauthors=tuple(
@@ -88,13 +92,28 @@ def read(path: Path, *, project: str, rules: BotRules, now: int) -> GitRead:
     )
 
 
+def _known_until(git: _Git, *, now: int) -> int:
+    """Up to when silence in this copy means silence: its last fetch, else its newest commit on any reference.
+
+    A copy that nobody fetched for months would else be taken for a project that died then.
+    """
+    newest = git.text("for-each-ref", "--sort=-committerdate", "--count=1", "--format=%(committerdate:unix)").strip()
+    known = int(newest) + 1 if newest.isdigit() else 0
+    fetched = Path(git.text("rev-parse", "--git-path", "FETCH_HEAD").strip())
+    with contextlib.suppress(OSError):
+        known = max(known, int((git.path / fetched).stat().st_mtime))
+    moved = git.text("log", "-g", "-1", "--format=%gd", "--date=unix", "HEAD").strip() if git.has_reflog() else ""
+    found = _REFLOG.search(moved)
+    return min(now, max(known, int(found.group(1)) if found else 0))
+
+
 class _Git:
     """Git in one repository, told to run nothing of the repository's own."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise errors.SourceMissing(f"{path} is not a folder.")
-        self._path = path
+        self.path = path
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -110,8 +129,12 @@ class _Git:
             if found.returncode == 0:
                 return found.stdout.decode().strip()
         if self._run("rev-parse", "--git-dir", check=False).returncode != 0:
-            raise errors.SourceMissing(f"{self._path} is not a git repository.")
-        raise errors.SourceBroken(f"The repository in {self._path} has no commit on its default branch.")
+            raise errors.SourceMissing(f"{self.path} is not a git repository.")
+        raise errors.SourceBroken(f"The repository in {self.path} has no commit on its default branch.")
+
+    def has_reflog(self) -> bool:
+        """Whether HEAD's moves on this computer are on record."""
+        return (self.path / self.text("rev-parse", "--git-path", "logs/HEAD").strip()).is_file()
 
     def text(self, *arguments: str) -> str:
         """A command's whole output."""
@@ -138,7 +161,7 @@ class _Git:
         except FileNotFoundError as error:
             raise errors.SourceMissing("git is not installed.") from error
         except subprocess.TimeoutExpired as error:
-            raise errors.SourceBroken(f"git did not answer within {PATIENCE:g} s in {self._path}.") from error
+            raise errors.SourceBroken(f"git did not answer within {PATIENCE:g} s in {self.path}.") from error
         if check and done.returncode != 0:
             raise self._broken(done.stderr)
         return done
@@ -147,11 +170,11 @@ class _Git:
         # What a hostile repository's configuration could start is named here and emptied.
         safe = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "log.showSignature=false", "core.quotePath=false")
         settings = [part for setting in safe for part in ("-c", setting)]
-        return ["git", "--no-pager", *settings, "-C", str(self._path), *arguments]
+        return ["git", "--no-pager", *settings, "-C", str(self.path), *arguments]
 
     def _broken(self, stderr: bytes) -> errors.SourceBroken:
         lines = stderr.decode("utf-8", "replace").strip().splitlines()
-        return errors.SourceBroken(f"git cannot read {self._path}: {lines[-1][:300] if lines else 'no reason given'}.")
+        return errors.SourceBroken(f"git cannot read {self.path}: {lines[-1][:300] if lines else 'no reason given'}.")
 
 
 def _commits(git: _Git, head: str) -> Iterator[_Raw]:
