@@ -61,7 +61,8 @@ def report(
         return _shipped(source.name, as_of=as_of, said=said)
     path = Path(source.name).expanduser()
     events, known, note = _archive(path) if source.kind == "archive" else _git(path, rules, now=now)
-    when = as_of if as_of is not None else _day(events.taken_at or now)
+    read_at = events.taken_at or now
+    when = as_of if as_of is not None else _day(read_at) if source.kind == "archive" else read_at
     warehouse = DuckWarehouse()
     try:
         warehouse.replace(events, bots=rules.among(events.actors()))
