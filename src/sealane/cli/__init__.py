@@ -26,6 +26,7 @@ _COMMANDS = {
     "editors": ("sealane.cli.editors", "List the editors that can be connected."),
     "test": ("sealane.cli.test", "Perform the requests that an editor would send."),
     "health": ("sealane.cli.health", "Is the open source that you rest on alive?"),
+    "risks": ("sealane.cli.risks", "What runs that is dying, worst first."),
     "doctor": ("sealane.cli.doctor", "Check this computer and the clusters; changes nothing."),
 }
 

@@ -55,3 +55,21 @@ def _show(one: dict[str, Any]) -> None:
         output.say(f"  source: {source['kind']} {source['location']} {source['version'][:12]}")
         for note in source["notes"]:
             output.say(f"    {note}")
+
+
+@command.command("image")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@output.shared
+@output.acting
+async def image(
+    *, images: tuple[str, ...], as_json: bool, data_dir: Path | None, clusters: str | None
+) -> None:
+    """The source repository behind each container IMAGE, with how sure that is. Downloads nothing."""
+    from sealane.runtime import health
+
+    found = health.images(images)
+    if as_json:
+        return output.emit(found)
+    for one in found:
+        output.say(f"{one.image}: {one.repository or 'unknown'}  ({one.confidence}: {one.evidence})")
+    return None
