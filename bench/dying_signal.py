@@ -1,4 +1,4 @@
-"""The frozen dying signal on a folder of back-test data, beside the baselines: `python -m bench.dying_signal --data FOLDER`.
+"""The frozen dying signal on back-test data, beside the baselines: `python -m bench.dying_signal --data FOLDER`.
 
 Nothing is fitted here: the published coefficients are applied to the projects of the folder's labels.csv. Where these
 are the projects that the model was fitted on, the figures flatter it; the cross-validated ones stand in docs/health.md.
@@ -68,12 +68,13 @@ def evaluate(history: backtest.History) -> dict[str, object]:
     leads = [
         months
         for project in history.labels
-        if history.ends(project)
-        and (months := backtest.lead_months(history, project, _alarm)) is not None
+        if history.ends(project) and (months := backtest.lead_months(history, project, _alarm)) is not None
     ]
     ended = sum(history.ends(project) is not None for project in history.labels)
     median = statistics.median(leads) if leads else None
-    print(f"Lead: {len(leads)} of {ended} ends had an alarm that stayed until the end, {median} months before it (median)")
+    print(
+        f"Lead: {len(leads)} of {ended} ends had an alarm that stayed until the end, {median} months before it (median)"
+    )
     return {
         "recall": mine["recall"],
         "false_alarms": mine["false_alarms"],

@@ -30,12 +30,14 @@ Matrix = np.ndarray
 def main() -> None:
     """Fit the variants, print what cross-validation says, write the file."""
     found = backtest.observations(backtest.load(Path(sys.argv[1])))
-    variants = tuple(fit(name, names, found) for name, names in (("full", FULL), ("pulls", PULLS), ("commits", COMMITS)))
+    variants = tuple(
+        fit(name, names, found) for name, names in (("full", FULL), ("pulls", PULLS), ("commits", COMMITS))
+    )
     projects = {one.project for one in found}
     ended = {one.project for one in found if one.lead is not None}
     model = SignalModel(
         version="1",
-        fitted_on=f"{len(ended)} projects archived by their foundation and {len(projects - ended)} that were not, to 2026-08",
+        fitted_on=f"{len(ended)} projects that their foundation archived and {len(projects - ended)} others, to 2026-08",
         variants=variants,
     )
     OUT.write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
@@ -125,7 +127,10 @@ def report(name: str, scores: Matrix, found: list[Observation]) -> None:
     for lead in backtest.MONTHS:
         ends = [score for score, one in zip(scores, found, strict=True) if one.lead == lead]
         recall = np.mean([score > cut for score in ends])
-        print(f"{name}: {lead} months ahead: recall {recall:.2f} at .10 false alarms, AUC {backtest.auc(ends, list(calm)):.3f}")
+        print(
+            f"{name}: {lead} months ahead: recall {recall:.2f} at .10 false alarms,"
+            f" AUC {backtest.auc(ends, list(calm)):.3f}"
+        )
 
 
 if __name__ == "__main__":

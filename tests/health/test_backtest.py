@@ -33,7 +33,8 @@ def written(folder: Path, labels: list[dict[str, str]], rows: list[dict[str, obj
 def months(project: str, first: int, last: int, **changed: object) -> list[dict[str, object]]:
     """Rows from month number `first` to `last`, counted from January 2020."""
     return [
-        {**ROW, "project": project, "month": f"{2020 + n // 12}-{n % 12 + 1:02d}", **changed} for n in range(first, last)
+        {**ROW, "project": project, "month": f"{2020 + n // 12}-{n % 12 + 1:02d}", **changed}
+        for n in range(first, last)
     ]
 
 
@@ -83,7 +84,7 @@ def test_months_end_and_go_back_as_calendars_do() -> None:
 
 
 def test_missing_and_damaged_data_are_one_sentence_each(tmp_path: Path) -> None:
-    with pytest.raises(SourceMissing, match="labels.csv is missing"):
+    with pytest.raises(SourceMissing, match=r"labels\.csv is missing"):
         backtest.load(tmp_path)
     written(tmp_path, [ENDED], months("a", 0, 3))
     whole = (tmp_path / "monthly.ndjson.gz").read_bytes()

@@ -31,7 +31,13 @@ STEADY = Facts(
     outside_authors_365=90,
     outside_authors_365_before=90,
 )
-DONE: dict[str, Any] = {"issues_open": 3, "issues_90": 1, "commits_90": 2, "outside_asked_365": 4, "outside_never_365": 1}
+DONE: dict[str, Any] = {
+    "issues_open": 3,
+    "issues_90": 1,
+    "commits_90": 2,
+    "outside_asked_365": 4,
+    "outside_never_365": 1,
+}
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("end of life", {"notice": "Its host archived it on 1 May 2026."}),
@@ -78,7 +84,13 @@ def test_silence_with_nothing_left_to_answer_is_finished_and_not_dying() -> None
 
 @pytest.mark.parametrize(
     "changed",
-    [{"issues_open": 28}, {"issues_90": 3}, {"commits_90": 8}, {"outside_never_365": 2}, {"issues_ever": 19, "issues_open": 0}],
+    [
+        {"issues_open": 28},
+        {"issues_90": 3},
+        {"commits_90": 8},
+        {"outside_never_365": 2},
+        {"issues_ever": 19, "issues_open": 0},
+    ],
 )
 def test_what_is_still_asked_or_left_unanswered_is_not_finished(changed: dict[str, Any]) -> None:
     assert judge(replace(STEADY, **{**DONE, **changed})).state != "finished"

@@ -1,4 +1,4 @@
-"""The health report once more, by plain loops and exact fractions, sharing nothing with the metrics but the event model.
+"""The health report once more, by plain loops and exact fractions; only the event model is shared with the metrics.
 
 Tests compare both on random projects: two programs that agree on what they were never shown are worth more than a list
 of examples.
@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -83,7 +84,12 @@ class Oracle:
 
     def report(self) -> dict[str, Any]:
         windows = {name: self.window(days) for name, days in (("30", 30), ("90", 90), ("365", 365), ("all", 0))}
-        return {"windows": windows, "core_team": self.team(365), "core_team_all": self.team(0), "retained_90": self.retained()}
+        return {
+            "windows": windows,
+            "core_team": self.team(365),
+            "core_team_all": self.team(0),
+            "retained_90": self.retained(),
+        }
 
     def team(self, span: int) -> dict[str, list[str]]:
         return {actor: sorted(codes) for actor, codes in sorted(self.core(span).items())}
@@ -196,7 +202,7 @@ class Oracle:
         acts = [(actor, stamp) for actor, stamp in self.contributions() if actor in core and inside(stamp)]
         acts += [(i.merged_by, i.merged_at) for i in self.e.items if i.merged_by in core and inside(i.merged_at)]
         days = sorted({stamp // DAY for _, stamp in acts})
-        gaps = sorted(after - before for before, after in zip(days, days[1:], strict=False))
+        gaps = sorted(after - before for before, after in pairwise(days))
         dates = [datetime.date(1970, 1, 1) + datetime.timedelta(days=day) for day in days]
         return {
             "size": len(core),

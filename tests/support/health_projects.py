@@ -56,7 +56,9 @@ def projects(draw: st.DrawFn) -> Events:
             for commit in commits
             if draw(st.booleans())
         ),
-        tags=tuple(Tag(project=PROJECT, name=f"v{place}", stamp=draw(stamps)) for place in range(draw(st.integers(0, 4)))),
+        tags=tuple(
+            Tag(project=PROJECT, name=f"v{place}", stamp=draw(stamps)) for place in range(draw(st.integers(0, 4)))
+        ),
         owner_versions=tuple(versions),
         owner_names=tuple(
             OwnerName(project=PROJECT, path=version.path, position=version.position, actor=actor)

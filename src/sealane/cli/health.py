@@ -17,8 +17,12 @@ def command() -> None:
 
 @command.command("report")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--as-of", default=None, metavar="T", help="A day or an instant in UTC: 2026-04-16, 2026-04-16T00:00:00Z.")
-@click.option("--window", default=365, show_default=True, type=click.IntRange(1, 36500), help="Days, beside 30, 90, 365.")
+@click.option(
+    "--as-of", default=None, metavar="T", help="A day or an instant in UTC: 2026-04-16, 2026-04-16T00:00:00Z."
+)
+@click.option(
+    "--window", default=365, show_default=True, type=click.IntRange(1, 36500), help="Days, beside 30, 90, 365."
+)
 @output.shared
 @output.acting
 async def report(
@@ -61,9 +65,7 @@ def _show(one: dict[str, Any]) -> None:
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @output.shared
 @output.acting
-async def image(
-    *, images: tuple[str, ...], as_json: bool, data_dir: Path | None, clusters: str | None
-) -> None:
+async def image(*, images: tuple[str, ...], as_json: bool, data_dir: Path | None, clusters: str | None) -> None:
     """The source repository behind each container IMAGE, with how sure that is. Downloads nothing."""
     from sealane.runtime import health
 

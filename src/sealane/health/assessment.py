@@ -1,7 +1,7 @@
 """From events to a verdict: the report of one project, the facts that the rules look at, and what was not known.
 
-This is the one place where a source's silence becomes None: a source without issues must not look like a project without
-issues. Everything shown as a figure can be asked back to its rows (`rows.py`).
+This is the one place where a source's silence becomes None: a source without issues must not look like a project
+without issues.
 """
 
 from __future__ import annotations

@@ -36,15 +36,12 @@ class BotRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {actor: why for actor in sorted(actors) if (why := self.reason(actor))}
 
 
+_NAMES = """allcontributors,bot,circleci,claassistant,cla-assistant,claude,codecov,codex,copilot,dependabot,ekr-aibot
+github action,github actions,github-actions,github-actions-user,googlebot,greenkeeper,id-bot,idbot,mergify,netlify
+renovate,robot,snyk,stale,travis,travis-ci,w3cbot,web-flow"""
+
 KNOWN = BotRules(
-    exact=frozenset(
-        """
-        allcontributors bot circleci claassistant cla-assistant claude codecov codex copilot dependabot
-        ekr-aibot github-actions github-actions-user googlebot greenkeeper id-bot idbot mergify netlify renovate robot
-        snyk stale travis travis-ci w3cbot web-flow
-        """.split()
-    )
-    | {"github action", "github actions"},
+    exact=frozenset(_NAMES.replace("\n", ",").split(",")),
     suffixes=("[bot]", "-bot", "_bot", "-robot"),
     prefixes=("bot-", "codecov-"),
 )

@@ -1,8 +1,8 @@
 """From what somebody typed to a report: which source is meant, what is already here, and what was judged by whom.
 
 `archive:FOLDER` and `git:PATH` are read where they lie. `owner/name` and a forge's address are taken from what was
-fetched before, else from the figures that Sealane ships; nothing is downloaded by asking. Reading and counting block, so
-callers run this in a thread.
+fetched before, else from the figures that Sealane ships; nothing is downloaded by asking. Reading and counting block,
+so callers run this in a thread.
 """
 
 from __future__ import annotations
@@ -50,7 +50,13 @@ def parse(typed: str) -> Source:
 
 
 def report(
-    typed: str, *, as_of: int | None, window: int, now: int, said: Notices | None = None, rules: bots.BotRules = bots.KNOWN
+    typed: str,
+    *,
+    as_of: int | None,
+    window: int,
+    now: int,
+    said: Notices | None = None,
+    rules: bots.BotRules = bots.KNOWN,
 ) -> Assessment:
     """The report of one source at `as_of`, in seconds; None is the day on which the source was read.
 
@@ -76,9 +82,7 @@ def report(
 def _archive(path: Path) -> tuple[Events, Known, SourceNote]:
     events = archive.read(path)
     known = Known(issues=True, pulls=True, conversation=True, commits=bool(events.commits))
-    note = SourceNote(
-        kind="archive", location=str(path), taken_at=_iso(events.taken_at), version=archive.digest(path)
-    )
+    note = SourceNote(kind="archive", location=str(path), taken_at=_iso(events.taken_at), version=archive.digest(path))
     return events, known, note
 
 
@@ -92,8 +96,12 @@ def _git(path: Path, rules: bots.BotRules, *, now: int) -> tuple[Events, Known, 
     if read.pull_refs:
         notes.append("Pull requests are known by their references; their opening is estimated.")
     known = Known(pulls=read.pull_refs > 0, commits=True, domains=True)
-    return read.events, known, SourceNote(
-        kind="git", location=str(path), taken_at=_iso(read.events.taken_at), version=read.head, notes=tuple(notes)
+    return (
+        read.events,
+        known,
+        SourceNote(
+            kind="git", location=str(path), taken_at=_iso(read.events.taken_at), version=read.head, notes=tuple(notes)
+        ),
     )
 
 

@@ -1,9 +1,9 @@
 """The event model: what every source (a dump, git, a forge's API) is turned into before anything is counted.
 
-One model for all sources is what lets a definition be written once and checked once. Times are whole seconds since 1970
-in UTC. An actor is a login as the forge writes it, compared exactly; None is a deleted account, who counts in totals and
-as outside, never among people. A person of git is an id that never shows an address. Issues and pull requests are two
-kinds that are never added.
+One model for all sources is what lets a definition be written once and checked once. Times are whole seconds since
+1970 in UTC. An actor is a login as the forge writes it, compared exactly; None is a deleted account, who counts in
+totals and as outside, never among people. A person of git is an id that never shows an address. Issues and pull
+requests are two kinds that are never added.
 """
 
 from __future__ import annotations

@@ -77,13 +77,10 @@ def _address_key(address: str) -> str:
     return f"login:{login}" if login else address.strip().lower()
 
 
-_MAILBOXES = frozenset(
-    """
-    126.com 163.com aol.com duck.com fastmail.com foxmail.com gmail.com gmx.de gmx.net googlemail.com hey.com hotmail.com
-    icloud.com live.com mac.com mail.com mail.ru me.com msn.com outlook.com posteo.de proton.me protonmail.com qq.com
-    users.noreply.github.com noreply.github.com yahoo.com yandex.ru ymail.com zoho.com web.de localhost
-    """.split()
-)
+_PROVIDERS = """126.com 163.com aol.com duck.com fastmail.com foxmail.com gmail.com gmx.de gmx.net googlemail.com
+hey.com hotmail.com icloud.com live.com mac.com mail.com mail.ru me.com msn.com outlook.com posteo.de proton.me
+protonmail.com qq.com users.noreply.github.com noreply.github.com yahoo.com yandex.ru ymail.com zoho.com web.de"""
+_MAILBOXES = frozenset(re.split(r"\s", _PROVIDERS))
 
 
 def _domain(address: str) -> str:

@@ -1,8 +1,8 @@
 """From a container image to the source repository whose health it rests on, with how sure that is and why.
 
 Evidence in order: what the image says of itself (OCI labels), the table of known images, and, for a registry whose
-owners are a forge's owners, the name. A name alone is never sure: a fork under another owner carries the same one, so it
-is marked low. What no evidence covers stays unknown; a wrong answer that looks sure is worse than none.
+owners are a forge's owners, the name. A name alone is never sure: a fork under another owner carries the same one, so
+it is marked low. What no evidence covers stays unknown; a wrong answer that looks sure is worse than none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _ALIASES = {
 }
 _PATH = re.compile(r"^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$")
 _HOST = re.compile(r"^[A-Za-z0-9.-]+(?::[0-9]+)?$|^localhost$")
-_FORGE = re.compile(r"^(?:https?://|git@)?(?:www\.)?(github\.com|gitlab\.com)[/:]([A-Za-z0-9._-]+/[A-Za-z0-9._-]+?)(?:\.git)?(?:[/#?].*)?$")
+_FORGE = re.compile(
+    r"^(?:https?://|git@)?(?:www\.)?(github\.com|gitlab\.com)[/:]([A-Za-z0-9._-]+/[A-Za-z0-9._-]+?)(?:\.git)?(?:[/#?].*)?$"
+)
 _NAMED_BY_OWNER = ("ghcr.io", _DOCKER, "quay.io")
 
 
@@ -89,7 +91,9 @@ def parse(image: str) -> Reference | str:
     return Reference(registry=registry, path=path, tag=tag, digest=digest)
 
 
-def resolve(image: str, *, labels: Mapping[str, str] | None = None, manual: Mapping[str, str] | None = None) -> Resolved:
+def resolve(
+    image: str, *, labels: Mapping[str, str] | None = None, manual: Mapping[str, str] | None = None
+) -> Resolved:
     """The repository of an image. `labels` are the image's own, `manual` what the user said, by image name."""
     found = parse(image)
     if isinstance(found, str):
@@ -143,7 +147,9 @@ def _by_name(image: str, found: Reference) -> Resolved:
         return _unknown(image, f"It is written like an official image, and there is none named {parts[0]}.")
     similar = _by_last_part().get(parts[-1], ())
     if similar:
-        return _unknown(image, f"Its name is that of {similar[0].repository}, but {found.registry} may hold any copy of it.")
+        return _unknown(
+            image, f"Its name is that of {similar[0].repository}, but {found.registry} may hold any copy of it."
+        )
     return _unknown(image, f"{found.name} is in no table, and its name says nothing of a source.")
 
 

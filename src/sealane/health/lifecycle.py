@@ -1,10 +1,10 @@
 """In what state a project is: rules in a fixed order, the first that matches wins, and the reader sees which one.
 
-There is no score. A state is one word from a rule that can be checked, with the counts it rests on, and with what would
-have to change for another state. Order matters: a project whose host says that it ended has ended, however busy; one
-that is asked little and answers is finished, which silence alone would call dying. What a source cannot know is None,
-and a rule that needs it does not apply. Thresholds and how they were tested stand in docs/health.md. Stars and downloads
-enter nowhere.
+There is no score. A state is one word from a rule that can be checked, with the counts it rests on, and with what
+would have to change for another state. Order matters: a project whose host says that it ended has ended, however busy;
+one that is asked little and answers is finished, which silence alone would call dying. What a source cannot know is
+None, and a rule that needs it does not apply. Thresholds and how they were tested stand in docs/health.md. Stars and
+downloads enter nowhere.
 """
 
 from __future__ import annotations
@@ -135,14 +135,14 @@ def _moved(facts: Facts, signal: Signal | None) -> Match | None:
 def _unknown(facts: Facts, signal: Signal | None) -> Match | None:
     if facts.marked_finished or facts.marked_alive:
         return None
-    missing = [
-        name
-        for name, value in (("its commits", facts.commits_365), ("its age", facts.age_days))
-        if value is None
-    ]
+    missing = []
+    if facts.commits_365 is None:
+        missing.append("its commits")
+    if facts.age_days is None:
+        missing.append("when it began")
     if not missing:
         return None
-    return Match(sentence=f"Too little is known to judge: {' and '.join(missing)} {'are' if len(missing) > 1 else 'is' if missing == ['its age'] else 'are'} missing.")
+    return Match(sentence=f"Too little is known to judge; what is missing: {' and '.join(missing)}.")
 
 
 def _finished(facts: Facts, signal: Signal | None) -> Match | None:
@@ -162,7 +162,9 @@ def _finished(facts: Facts, signal: Signal | None) -> Match | None:
             RowFact(label="issues open", value=still_open, limit=f"at most 3 % of {ever}"),
             RowFact(label="issues opened in 90 days", value=asked, limit=f"at most {FINISHED_ASKED}"),
             RowFact(label="commits in 90 days", value=commits, limit=f"at most {FINISHED_COMMITS}"),
-            RowFact(label="outside issues of a year never answered", value=never, limit=f"at most a third of {outside}"),
+            RowFact(
+                label="outside issues of a year never answered", value=never, limit=f"at most a third of {outside}"
+            ),
         ),
     )
 
@@ -261,7 +263,9 @@ def _flips(state: State, facts: Facts, signal: Signal | None) -> tuple[str, ...]
         return tuple(_needed(reason.feature, reason.value, reason.typical) for reason in signal.reasons)
     if state == "narrowing":
         now = facts.authors_365_before
-        return ((f"More than {now // 2} commit authors in a year.",) if now else ()) + ("As many commits as half of before.",)
+        return ((f"More than {now // 2} commit authors in a year.",) if now else ()) + (
+            "As many commits as half of before.",
+        )
     if state == "new":
         return (f"A year of history: {YOUNG - (facts.age_days or 0)} days from now.",)
     if signal is not None:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 _LOGIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?"
 _MENTION = re.compile(rf"(?<![\w/.@-])@({_LOGIN})(?![\w/-])")
-_PROFILE = re.compile(rf"https?://github\.com/({_LOGIN})(?![\w/-])", re.IGNORECASE)
+_PROFILE = re.compile(rf"https?://github\.com/({_LOGIN})(?![\w-])(?!/\w)", re.IGNORECASE)
 _LIST_ITEM = re.compile(rf"^\s*-\s*[\"']?({_LOGIN})[\"']?\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z_][\w.-]*)\s*:\s*(?:#.*)?$")
 _EMERITUS = re.compile(r"emerit|alumni|former|retired|inactive", re.IGNORECASE)

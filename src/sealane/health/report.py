@@ -145,9 +145,7 @@ def _reviews(found: _Found, instant: Instant, name: str) -> Report:
     inline = found.row("conversation", instant, name, kind="inline")
     return {
         "count": int(row.get("made", 0)),
-        **_numbers(
-            row, ("authors", "by_core", "by_outside", "by_unknown", "by_bots", "by_others", "approvals")
-        ),
+        **_numbers(row, ("authors", "by_core", "by_outside", "by_unknown", "by_bots", "by_others", "approvals")),
         "inline_comments": int(inline.get("made", 0)),
         "absence_factor": _absence(found, instant, name, "review"),
     }

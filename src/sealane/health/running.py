@@ -1,8 +1,8 @@
 """What runs: the pods of all clusters, put together to the workloads that people know, with their images and GPUs.
 
 A pod's top owner is read off the pod itself (a ReplicaSet's name ends with the template's hash), so no right beyond
-listing pods is needed. Init containers count: what pulls the weights rests on a project too. GPUs are devices, fractions
-of one included. Namespaces that may not be read are not in it, and the caller says so.
+listing pods is needed. Init containers count: what pulls the weights rests on a project too. GPUs are devices,
+fractions of one included. Namespaces that may not be read are not in it, and the caller says so.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def _owner(pod: PodView) -> tuple[str, str]:
 
 def _gpus(pod: PodView) -> float:
     """Devices: whole ones from limits, else KAI's fraction."""
-    whole = sum(_number((container.resources.limits or {}).get(GPU)) for container in pod.spec.containers if container.resources)
+    whole = sum(
+        _number((container.resources.limits or {}).get(GPU)) for container in pod.spec.containers if container.resources
+    )
     if whole:
         return whole
     annotations = pod.metadata.annotations or {}

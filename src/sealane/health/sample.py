@@ -54,7 +54,9 @@ def projects() -> Mapping[str, Sampled]:
 def months(repository: str) -> Sequence[Month]:
     """The monthly rows of one project, oldest first, at most five years."""
     wanted = projects()[repository].project
-    rows = (msgspec.json.decode(line, type=Month) for line in gzip.decompress(_data("sample_months.ndjson.gz")).splitlines())
+    rows = (
+        msgspec.json.decode(line, type=Month) for line in gzip.decompress(_data("sample_months.ndjson.gz")).splitlines()
+    )
     return tuple(row for row in rows if row["project"] == wanted)
 
 
@@ -104,7 +106,14 @@ def assess(one: Sampled, *, said: Notices | None = None) -> Assessment:
         "sentence": verdict.sentence,
         "rows": [msgspec.to_builtins(each) for each in verdict.rows],
         "flips": list(verdict.flips),
-        "coverage": {"first": None, "last": one.last_commit, "issues": None, "pulls": None, "actions": None, "commits": None},
+        "coverage": {
+            "first": None,
+            "last": one.last_commit,
+            "issues": None,
+            "pulls": None,
+            "actions": None,
+            "commits": None,
+        },
         "sources": [msgspec.to_builtins(source)],
         "signal": msgspec.to_builtins(verdict.signal),
         "method": verdict.method,

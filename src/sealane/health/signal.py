@@ -3,8 +3,8 @@
 A published model and no oracle: few features, coefficients in the repository (`data/dying_signal.json`), fitted by
 `scripts/fit_dying_signal.py` and back-tested by `python -m bench.dying_signal`. Each alarm names the three counts that
 raised it. About a third of all ends come at once, from a sponsor's decision: no history shows them, and this one does
-not either. Counts that a source cannot know (pull requests and address domains without the repository itself) select the
-variant that does without.
+not either. Counts that a source cannot know (pull requests and address domains without the repository itself) select
+the variant that does without.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def reports(
     sources: Sequence[str], *, as_of: str | None, window: int, clock: Clock = SYSTEM
 ) -> list[dict[str, Any]]:
-    """A report for each source, in order. Raises as `health.desk.report` does; UsageError for an instant that is none."""
+    """A report for each source, in order. Raises as `health.desk.report` does, and UsageError for no instant."""
     from sealane.health import desk
 
     now = int(clock.now().timestamp())

@@ -127,7 +127,9 @@ def read(folder: Path) -> Events:
         ),
         tags=tuple(Tag(project=project, name=tag.tag, stamp=tag.time) for tag in _lines(folder, "tags.ndjson", _Tag)),
         owner_versions=tuple(
-            OwnerVersion(project=project, path=each.path, position=position, stamp=each.commit_time, deleted=each.deleted)
+            OwnerVersion(
+                project=project, path=each.path, position=position, stamp=each.commit_time, deleted=each.deleted
+            )
             for position, each in enumerate(owners)
         ),
         owner_names=tuple(

@@ -142,10 +142,11 @@ class _Git:
 
     def records(self, separator: bytes, *arguments: str) -> Iterator[str]:
         """A command's output in records, as it comes."""
-        with subprocess.Popen(self._command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environ) as process:
-            assert process.stdout is not None
+        with subprocess.Popen(
+            self._command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self._environ
+        ) as process:
             rest = b""
-            while part := process.stdout.read(1 << 20):
+            while process.stdout is not None and (part := process.stdout.read(1 << 20)):
                 *whole, rest = (rest + part).split(separator)
                 for record in whole:
                     yield record.decode("utf-8", "surrogateescape")
@@ -157,7 +158,9 @@ class _Git:
 
     def _run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         try:
-            done = subprocess.run(self._command(arguments), capture_output=True, env=self._environ, timeout=PATIENCE, check=False)
+            done = subprocess.run(
+                self._command(arguments), capture_output=True, env=self._environ, timeout=PATIENCE, check=False
+            )
         except FileNotFoundError as error:
             raise errors.SourceMissing("git is not installed.") from error
         except subprocess.TimeoutExpired as error:

@@ -81,7 +81,9 @@ class DuckWarehouse:
             file.write(lines)
             file.flush()
             names = ", ".join(columns)
-            sql = f"INSERT INTO {table} ({names}) SELECT {names} FROM read_json(?, columns=?, format='newline_delimited')"  # noqa: S608
+            sql = (
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM read_json(?, columns=?, format='newline_delimited')"  # noqa: S608
+            )
             self._connection.execute(sql, [file.name, dict(columns)])
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
