@@ -37,7 +37,7 @@ def main() -> None:
     ended = {one.project for one in found if one.lead is not None}
     model = SignalModel(
         version="1",
-        fitted_on=f"{len(ended)} projects that their foundation archived and {len(projects - ended)} others, to 2026-08",
+        fitted_on=f"{len(ended)} archived projects and {len(projects - ended)} others, to 2026-08",
         variants=variants,
     )
     OUT.write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
