@@ -145,7 +145,7 @@ class Client:
         if resource_version:
             query.append(("resourceVersion", resource_version))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.http.limits.connect, sock_read=silence)
-        call = Call(method="GET", path=path, query=query, timeout=timeout)
+        call = Call(method="GET", path=path, query=query, timeout=timeout, patient=False)
         async with (
             self.http.open(call) as response,
             contextlib.aclosing(wire.events(response.content, target=self.http.target("GET", path))) as batches,

@@ -58,6 +58,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     timeout: aiohttp.ClientTimeout
     passthrough: bool = False
+    patient: bool = True
+    """Wait as a 429 asks, here; a caller that says aloud what it waits for (a watch) does it itself."""
 
     @property
     def repeatable(self) -> bool:
@@ -145,7 +147,7 @@ class Http:
         while True:
             response = await self._authenticated(call)
             wait = _asked_to_wait(response)
-            if not wait or not call.repeatable or call.passthrough or waited + wait > self.limits.busy:
+            if not wait or not call.patient or not call.repeatable or call.passthrough or waited + wait > self.limits.busy:
                 return response
             response.release()
             await self._clock.sleep(wait)
