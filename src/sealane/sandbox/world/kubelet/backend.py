@@ -37,6 +37,10 @@ class Backend:
         since_seconds: int | None,
     ) -> AsyncIterator[bytes]:
         """The lines of a container's log. Raises NoLogs with the kubelet's words."""
+        if self._lost(pod):
+            node, address = pod["spec"].get("nodeName", ""), pod.get("status", {}).get("hostIP", "")
+            url = f"https://{address}:10250/containerLogs/{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            raise NoLogs(f'Get "{url}/{container}": dial tcp {address}:10250: i/o timeout (node {node})')
         found = self._container(pod, container)
         log = found.previous if previous else found.log
         name = pod["metadata"]["name"]
@@ -54,12 +58,17 @@ class Backend:
 
     def proxy(self, pod: Obj, port: int) -> ASGIApp:
         """What answers on that port. Raises NotListening."""
+        if self._lost(pod):
+            raise NotListening(f"dial tcp {pod.get('status', {}).get('podIP', '')}:{port}: i/o timeout")
         run = self._kubelet.runs.get(objects.uid(pod))
         listening = None if run is None else run.listeners.get(port)
         if listening is None or listening.over.is_set():
             address = pod.get("status", {}).get("podIP", "")
             raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
         return connections.cut_with(listening)
+
+    def _lost(self, pod: Obj) -> bool:
+        return self._kubelet.cluster.troubles.lost(pod["spec"].get("nodeName", ""))
 
     def _container(self, pod: Obj, name: str) -> Container:
         run = self._kubelet.runs.get(objects.uid(pod))

@@ -73,7 +73,7 @@ class Container:
         self.previous, self.log = self.log, Log()
         return self.log
 
-    def end(self, now: datetime.datetime, *, code: int, reason: str = "") -> None:
+    def end(self, now: datetime.datetime, *, code: int, reason: str = "", message: str = "") -> None:
         """It has ended."""
         started = self.started_at or now
         self.ended = {
@@ -83,7 +83,9 @@ class Container:
             "finishedAt": stamp(now),
             "containerID": self.identity,
         }
-        if code and self.log is not None and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        if message:
+            self.ended["message"] = message
+        elif code and self.log is not None and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             self.ended["message"] = self.log.tail(_MESSAGE_LINES)
         self.ready = False
         self.over.set()
