@@ -16,15 +16,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sealane.fleet import states
+from sealane.fleet.access import Access
 from sealane.fleet.cache import Header, Objects
 from sealane.fleet.errors import ClusterUnavailable
 from sealane.fleet.feed import Feed
 from sealane.fleet.ports import Reflect
+from sealane.fleet.rights import Verdict
 from sealane.fleet.subscriptions import Pair
 from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.config import Context
-from sealane.kube.resources import Resource
+from sealane.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource
 from sealane.lib import text, waiting
 from sealane.lib.clock import Clock
 from sealane.lib.errors import NextStep, SealaneError
@@ -38,6 +40,10 @@ BACKOFF_FIRST, BACKOFF_MOST = 0.5, 30.0
 DISCOVER_EVERY = 60.0
 MOST_HINTS = 100
 """Namespaces known by name: each may cost a watch a kind, and names come from addresses that anybody may mistype."""
+MOST_LISTED = 100
+"""Namespaces of the server's own list whose rights are looked into where a kind may not be read everywhere."""
+
+_SEEN = (DEPLOYMENTS, PODS)
 
 
 class Cluster:
@@ -64,6 +70,9 @@ class Cluster:
         self._feeds: dict[Resource, Feed] = {}
         self._tasks: dict[Resource, asyncio.Task[None]] = {}
         self._hints: set[str] = {context.namespace} if context.namespace else set()
+        self.access = Access(
+            client, context=context.name, base=context.namespace, clock=clock, reviewed=self._rights_reviewed
+        )
         self._served: frozenset[tuple[str, str]] | None = None
         self._discovered_at = float("-inf")
         self._group: asyncio.TaskGroup | None = None
@@ -146,13 +155,57 @@ class Cluster:
         `MOST_HINTS` are taken."""
         if namespace and namespace not in self._hints and len(self._hints) < MOST_HINTS:
             self._hints.add(namespace)
-            for feed in self._feeds.values():
-                feed.hint(namespace)
+            self._reconsider()
 
     @property
     def hints(self) -> frozenset[str]:
         """The namespaces known by name, worth remembering for the next time."""
         return frozenset(self._hints)
+
+    # -- rights -------------------------------------------------------------------------------------------------
+
+    def may(self, verb: str, resource: Resource, namespace: str = "") -> Verdict:
+        """Whether this identity may, as far as is known; `access` takes the finer questions."""
+        return self.access.may(verb, resource, namespace)
+
+    def doubt(self) -> None:
+        """Look into all rights again, now: something was refused."""
+        self.access.doubt()
+
+    def candidates(self) -> Sequence[tuple[str, bool]]:
+        """Namespaces to look into where a kind may not be read everywhere: those known by name (True: watched also
+        while nothing is known of one's rights), then those of the server's list. No name is ever guessed."""
+        named = self._hints | self.access.named()
+        feed = self._feeds.get(NAMESPACES)
+        listed = sorted(header.name for header in feed.cache.headers()) if feed is not None else []
+        return [(name, True) for name in sorted(named)] + [
+            (name, False) for name in listed[:MOST_LISTED] if name not in named
+        ]
+
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces in which something may be seen, as far as is known."""
+        return tuple(
+            name for name, _ in self.candidates() if any(self.may("list", kind, name).answer == "yes" for kind in _SEEN)
+        )
+
+    def reads(self, resource: Resource) -> tuple[str, ...] | None:
+        """The namespaces that alone are read of a kind; None where the whole cluster is."""
+        return self._feed(resource, "").namespaces
+
+    def _rights_reviewed(self, changed: bool) -> None:
+        self._reconsider()
+        if changed:
+            self._publish((self.name, None))
+
+    def _reconsider(self, *, but: Resource | None = None) -> None:
+        for feed in list(self._feeds.values()):
+            if feed.resource != but:
+                feed.reconsider()
+
+    def _changed(self, resource: Resource) -> None:
+        self._publish((self.name, resource))
+        if resource == NAMESPACES:
+            self._reconsider(but=NAMESPACES)
 
     def _feed(self, resource: Resource, namespace: str) -> Feed:
         feed = self._feeds.get(resource)
@@ -162,11 +215,10 @@ class Cluster:
                 resource,
                 reflect=self._reflect,
                 clock=self._clock,
-                notify=lambda: self._publish((self.name, resource)),
+                rights=self,
+                notify=lambda: self._changed(resource),
                 trouble=self._trouble,
             )
-            for hint in sorted(self._hints):
-                feed.hint(hint)
             self._start_feed(feed)
         self.hint(namespace)
         return feed
@@ -177,9 +229,10 @@ class Cluster:
         """Begin probing and start the watches already asked for; tasks belong to `group`."""
         self._group = group
         probe = group.create_task(self._probe_for_ever(), name=f"probe {self.name}")
+        reviews = group.create_task(self._review_for_ever(), name=f"rights in {self.name}")
         for feed in self._feeds.values():
             self._start_feed(feed)
-        return [probe]
+        return [probe, reviews]
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """The watches that run now."""
@@ -199,6 +252,11 @@ class Cluster:
     def _trouble(self, error: SealaneError | None) -> None:
         """A watch lost its server: look at once instead of at the next turn."""
         self._probe_now.set()
+
+    async def _review_for_ever(self) -> None:
+        """Rights are asked for once the server was reached: before that nobody could answer."""
+        await self._probed.wait()
+        await self.access.run()
 
     async def _probe_for_ever(self) -> None:
         backoff = BACKOFF_FIRST
@@ -258,6 +316,8 @@ class Cluster:
     def _set(self, state: states.StateName, sentence: str, error: SealaneError | None) -> None:
         if state == self.state.state and sentence == self.state.sentence:
             return
+        if state == "live" and self.state.state != "live":
+            self.access.doubt()
         since = self.state.since if state == self.state.state else self._clock.now()
         self.state = states.ClusterState(state=state, sentence=sentence, since=since, error=error)
         self._publish((self.name, None))

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import aiohttp
 import msgspec
 
-from sealane.kube import discovery, logs, proxy, resources, wire
+from sealane.kube import discovery, logs, proxy, resources, reviews, wire
 from sealane.kube.config import Context
 from sealane.kube.errors import Disconnected
 from sealane.kube.http import Body, Call, Http, Limits
@@ -271,6 +271,16 @@ class Client:
         path = resources.ACCESS_REVIEWS.path()
         status = (await self._ask("POST", path, **_json(review))).get("status", {})
         return Allowed(bool(status.get("allowed")), str(status.get("reason", "") or status.get("evaluationError", "")))
+
+    async def rules(self, namespace: str) -> reviews.Rules:
+        """All that this identity may do in a namespace (SelfSubjectRulesReview); everybody may ask."""
+        path = resources.RULES_REVIEWS.path()
+        body = await self.http.request("POST", path, **_json(reviews.question(namespace)))
+        try:
+            return reviews.answer(body)
+        except msgspec.DecodeError as error:
+            target = self.http.target("POST", path)
+            raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         """An exchange whose answer is one JSON object. `Disconnected` when it is something else (a login page)."""
