@@ -31,6 +31,7 @@ from sealane.lib.clock import Clock
 
 Query = Sequence[tuple[str, str]]
 Body = bytes | AsyncIterator[bytes] | None
+LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes of one WebSocket message
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class Http:
         self._provider = auth.provider(context, clock=clock)
         self._proxy = proxy_for(context)
         self._session: aiohttp.ClientSession | None = None
+        self._upgraded: set[aiohttp.ClientSession] = set()
         self._closed = False
         self._tls_lock = asyncio.Lock()
         self._tls: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
@@ -93,8 +95,9 @@ class Http:
 
     async def hang_up(self) -> None:
         """Drop every connection, also under exchanges: for when they are known to be dead (after a laptop's sleep)."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions = [*self._upgraded, *((self._session,) if self._session is not None else ())]
+        self._session = None
+        for session in sessions:
             await session.close()
 
     def target(self, method: str, path: str) -> Target:
@@ -137,6 +140,38 @@ class Http:
             else:
                 _hang_up(response)
 
+    @contextlib.asynccontextmanager
+    async def upgrade(
+        self, call: Call, protocols: Sequence[str], *, trace: aiohttp.TraceConfig, closing: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket as this identity, with a session of its own; aiohttp's exceptions pass (see `kube.websocket`).
+
+        `closing` limits the wait for the server's farewell, in seconds.
+        """
+        self._check_usable(call)
+        identity = await self._provider.current()
+        settings = await self._tls_for(identity)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, socket_factory=_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=call.timeout,
+            trace_configs=[trace],
+        ) as session:
+            self._upgraded.add(session)
+            try:
+                yield await session.ws_connect(
+                    call.url(self.context.server),
+                    protocols=protocols,
+                    headers=self._headers(call.headers, identity),
+                    ssl=settings if settings is not None else True,
+                    server_hostname=self.context.tls_server_name or None,
+                    proxy=self._proxy,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=closing),
+                    max_msg_size=LARGEST_MESSAGE,
+                )
+            finally:
+                self._upgraded.discard(session)
+
     async def renew(self) -> bool:
         """Sign in anew after the server refused the current identity; True when that changed anything."""
         return await self._provider.renew(await self._provider.current())
@@ -155,10 +190,7 @@ class Http:
 
     async def _authenticated(self, call: Call) -> aiohttp.ClientResponse:
         """Send as the current identity; after a 401 once more as a renewed one, if there is any."""
-        if self.context.problem is not None:
-            raise self.context.problem
-        if self._closed:
-            raise errors.Disconnected("this client is closed", target=self.target(call.method, call.path))
+        self._check_usable(call)
         identity = await self._provider.current()
         response = await self._send(call, identity)
         if response.status != 401 or call.passthrough or not call.repeatable:
@@ -167,6 +199,12 @@ class Http:
             return response
         response.release()
         return await self._send(call, await self._provider.current())
+
+    def _check_usable(self, call: Call) -> None:
+        if self.context.problem is not None:
+            raise self.context.problem
+        if self._closed:
+            raise errors.Disconnected("this client is closed", target=self.target(call.method, call.path))
 
     async def _send(self, call: Call, identity: Identity) -> aiohttp.ClientResponse:
         settings = await self._tls_for(identity)
