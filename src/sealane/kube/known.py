@@ -7,7 +7,7 @@ decimal numbers (every etcd-backed server) they tell old from new, otherwise wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -17,8 +17,31 @@ from sealane.kube.wire import Meta, RawObject
 _CHANCES = 8
 
 
+class Answer:
+    """A full answer while it comes in: each name once. Kept by name from the start, because sorting a hundred thousand
+    objects out at its end would hold up everybody else."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], RawObject] = {}
+        self.metas: dict[tuple[str, str], Meta] = {}
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def put(self, item: RawObject) -> None:
+        """Take an object; of one name the last counts."""
+        key = item.meta.key
+        self.objects[key] = item
+        self.metas[key] = _identity(item.meta)
+
+    def remove(self, key: tuple[str, str]) -> None:
+        """It was deleted while the answer came in."""
+        self.objects.pop(key, None)
+        self.metas.pop(key, None)
+
+
 class Known:
-    """Headers of all objects that the reader believes to exist."""
+    """Headers of all objects that the reader believes to exist, without labels and owners: they are many."""
 
     def __init__(self) -> None:
         self._metas: dict[tuple[str, str], Meta] = {}
@@ -26,16 +49,15 @@ class Known:
     def __len__(self) -> int:
         return len(self._metas)
 
-    def begin(self, objects: Iterable[RawObject]) -> list[RawObject]:
-        """Take the first full answer; gives back what is in it, each name once."""
-        fresh = {item.meta.key: item for item in objects}
-        self._metas = {key: item.meta for key, item in fresh.items()}
-        return list(fresh.values())
+    def begin(self, answer: Answer) -> list[RawObject]:
+        """Take the first full answer; gives back what is in it."""
+        self._metas = answer.metas
+        return list(answer.objects.values())
 
-    def replace(self, objects: Iterable[RawObject]) -> Iterator[Change]:
+    def replace(self, answer: Answer) -> Iterator[Change]:
         """Take a full answer; what it changes, deletions first, so that a name that was reused is never seen twice."""
-        fresh = {item.meta.key: item for item in objects}
-        before, self._metas = self._metas, {key: item.meta for key, item in fresh.items()}
+        fresh = answer.objects
+        before, self._metas = self._metas, answer.metas
         for key, meta in before.items():
             now = fresh.get(key)
             if now is None or now.meta.uid != meta.uid:
@@ -55,7 +77,7 @@ class Known:
                 return
             if before.uid != meta.uid:
                 yield Gone(before)  # deleted and made anew under the same name while nobody told us
-        self._metas[meta.key] = meta
+        self._metas[meta.key] = _identity(meta)
         yield Upsert(meta, item.raw)
 
     def remove(self, meta: Meta) -> Iterator[Change]:
@@ -94,6 +116,10 @@ class Oddities:
     def forget(self) -> None:
         """Everything is about to be told anew."""
         self.skipped = 0
+
+
+def _identity(meta: Meta) -> Meta:
+    return Meta(name=meta.name, namespace=meta.namespace, uid=meta.uid, resource_version=meta.resource_version)
 
 
 def is_older(version: str, than: str) -> bool:

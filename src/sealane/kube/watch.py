@@ -25,14 +25,17 @@ from sealane.kube import errors, failures, wire
 from sealane.kube.changes import LIVE, Change, Condition, Gone, State, Synced, Upsert
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
-from sealane.kube.known import Known, Oddities, is_older
+from sealane.kube.known import Answer, Known, Oddities, is_older
 from sealane.kube.resources import Resource
 from sealane.kube.wire import RawEvent, RawObject, RawPage
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import SealaneError
 from sealane.lib.text import duration
 
-__all__ = ["LIVE", "Change", "Condition", "Gone", "Patience", "Source", "State", "Synced", "Upsert", "reflect"]
+__all__ = ["LIVE", "Admit", "Change", "Condition", "Gone", "Patience", "Source", "State", "Synced", "Upsert", "reflect"]
+
+Admit = Callable[[RawObject, int], RawObject]
+"""An object of a full answer, and how many came before it → the form in which it is kept."""
 
 _STEADY = 5.0  # seconds in step after which earlier failures no longer count
 _QUICK = 1.0  # seconds: a watch that ends sooner was not ended in the server's own time
@@ -102,10 +105,16 @@ def reflect(
     clock: Clock = SYSTEM,
     patience: Patience | None = None,
     random: Callable[[], float] = randomness.random,
+    admit: Admit = lambda item, _: item,
 ) -> AsyncGenerator[Change, None]:
-    """`Synced` once, then changes and conditions for ever. Close it (`contextlib.aclosing`, or cancel its reader)."""
+    """`Synced` once, then changes and conditions for ever. Close it (`contextlib.aclosing`, or cancel its reader).
+
+    `admit` may give each object of a full answer a smaller form as it arrives, so that a hundred thousand of them are
+    never held as they came; the reader gets what it gave.
+    """
     selection = _Selection(resource=resource, namespace=namespace, label_selector=label_selector)
-    return _Reflector(client, selection, clock=clock, patience=patience or Patience(), random=random).run()
+    made = _Reflector(client, selection, clock=clock, patience=patience or Patience(), random=random, admit=admit)
+    return made.run()
 
 
 class _Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +136,9 @@ class _Reflector:
         clock: Clock,
         patience: Patience,
         random: Callable[[], float],
+        admit: Admit,
     ) -> None:
+        self._admit = admit
         self._source = source
         self._selection = selection
         self._clock = clock
@@ -190,15 +201,16 @@ class _Reflector:
     @contextlib.asynccontextmanager
     async def _open(self, *, initial: bool) -> AsyncIterator[AsyncIterator[list[RawEvent]]]:
         wanted, patience = self._selection, self._patience
-        # A server that sends no bookmarks shows that it lives by ending watches in time.
-        length = patience.silence * 0.4 if self._silences else patience.watch
+        length = patience.watch * (1.0 + self._random())
+        if self._silences:  # a server that sends no bookmarks shows that it lives by ending watches in time
+            length = patience.silence * (0.85 + 0.1 * self._random())
         opened = self._source.watch_raw(
             wanted.resource,
             namespace=wanted.namespace,
             label_selector=wanted.label_selector,
             resource_version=self._version,
             initial_events=initial,
-            seconds=int(length * (1.0 + self._random())),
+            seconds=int(length),
             silence=patience.silence,
         )
         try:
@@ -233,7 +245,7 @@ class _Reflector:
 
         Changes may come between them. A server that does not know this kind of watch never ends them.
         """
-        found: dict[tuple[str, str], RawObject] = {}
+        found = Answer()
         grown = self._clock.monotonic()
         self._oddities.forget()
         while True:
@@ -250,12 +262,12 @@ class _Reflector:
                     if complete and version:
                         self._endless = 0
                         rest = self._changes(batch[position + 1 :])
-                        return itertools.chain(self._replace(found.values(), version), self._in_step(), rest)
+                        return itertools.chain(self._replace(found, version), self._in_step(), rest)
                 elif (item := self._object(event)) is not None:
                     if event.type == "DELETED":
-                        found.pop(item.meta.key, None)
+                        found.remove(item.meta.key)
                     else:
-                        found[item.meta.key] = item
+                        found.put(self._admit(item, len(found)))
             if len(found) > before:
                 grown = self._clock.monotonic()
             elif self._clock.monotonic() - grown >= self._patience.initial:
@@ -270,7 +282,7 @@ class _Reflector:
     async def _list(self) -> list[Change]:
         """Everything by a paged list; unpaged when the server forgets versions faster than pages can be read."""
         wanted = self._selection
-        found: list[RawObject] = []
+        found = Answer()
         version = ""
         unreadable = 0
         pages = self._source.list_raw(
@@ -281,7 +293,8 @@ class _Reflector:
         )
         try:
             async for page in pages:
-                found += page.objects
+                for item in page.objects:
+                    found.put(self._admit(item, len(found)))
                 version = page.resource_version
                 unreadable += page.unreadable
         except errors.Expired:
@@ -313,15 +326,15 @@ class _Reflector:
             elif event.type in _TYPES:
                 yield self._alive()
 
-    def _replace(self, objects: Iterable[RawObject], version: str) -> Iterable[Change]:
-        """Make the known set equal to `objects`, and say what that changed."""
+    def _replace(self, answer: Answer, version: str) -> Iterable[Change]:
+        """Make the known set equal to the answer, and say what that changed."""
         self._version = version
         self._prove()
         if self._synced:
-            yield from self._known.replace(objects)
+            yield from self._known.replace(answer)
         else:
             self._synced = True
-            yield Synced(self._known.begin(objects))
+            yield Synced(self._known.begin(answer))
 
     def _in_step(self) -> Iterable[Change]:
         self._live, self._denials = True, 0
@@ -344,8 +357,8 @@ class _Reflector:
         self._failures += 1
         was_live, self._live = self._live, False
         answered = isinstance(error, errors.ApiError)
-        if isinstance(error, errors.Expired) or _TOO_LARGE in error.sentence:
-            self._version = ""
+        if isinstance(error, errors.Expired | errors.Refused) or _TOO_LARGE in error.sentence:
+            self._version = ""  # a server that was down may be back with another history
         self._denials = self._denials + 1 if isinstance(error, _DENIALS) else 0
         if self._denials == 1 and self._synced:
             yield Condition("reconnecting", error)
