@@ -63,6 +63,11 @@ class Client:
         """Close every connection; calls and streams under way end with `Disconnected`."""
         await self.http.close()
 
+    def adopt(self, context: Context) -> None:
+        """Go on as `context`, which is the same person with renewed credentials (`config.same_person`)."""
+        self.context = context
+        self.http.adopt(context)
+
     async def hang_up(self) -> None:
         """Drop every connection and go on with new ones; watches are back within a second. For after a sleep."""
         await self.http.hang_up()
