@@ -28,6 +28,9 @@ from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.users import Users
 from sealane.sandbox.keeping import Keeper
 from sealane.sandbox.listener import Listener
+from sealane.sandbox.scenarios.endpoint import Scenarios
+from sealane.sandbox.scenarios.faults import Place
+from sealane.sandbox.scenarios.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Sandbox:
         self.tokens: dict[str, str] = {}
         self.kubeconfig = settings.folder / "kubeconfig"
         self.world: Any = None
+        self.scenarios: Runner | None = None
         self._keeper = Keeper(settings.folder, self.stores)
 
     async def start(self) -> None:
@@ -91,9 +95,11 @@ class Sandbox:
             group.create_task(self._keeper.run(), name="snapshots")
             if self.world is not None:
                 group.create_task(self.world.run(), name="world")
+            if self.scenarios is not None:
+                group.create_task(self.scenarios.run(), name="scenarios")
 
     async def stop(self) -> None:
-        """Close the ports and write the snapshots."""
+        """Heal what is broken, close the ports and write the snapshots."""
         await asyncio.gather(*(listener.stop() for listener in self.listeners.values()))
         self._keeper.save()
 
@@ -131,6 +137,17 @@ class Sandbox:
             await self.listeners[name].start()
         for one in faults.values():
             one.peers = faults
+        if self.world is not None:
+            self._offer_scenarios(faults)
+
+    def _offer_scenarios(self, faults: Mapping[str, Faults]) -> None:
+        places = {
+            name: Place(name, faults[name], self.world.clusters[name], self.listeners[name]) for name in self.stores
+        }
+        clock = next(iter(self.world.clusters.values())).cluster.clock
+        self.scenarios = Runner(places, clock=clock)
+        for api in self.apis.values():
+            api.scenarios = Scenarios(self.scenarios, speed=self.settings.speed)
 
     def _folders(self) -> dict[str, Path]:
         return {name: self.settings.folder / "clusters" / name for name in CLUSTERS}

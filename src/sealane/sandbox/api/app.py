@@ -7,7 +7,7 @@ request itself. Nothing leaves here but a `Status` when something fails.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -62,6 +62,14 @@ VERSION: Final = {
 _OPEN: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _DISCOVERY: Final = ("/api", "/apis", "/openapi")
 FAULTS_PATH: Final = "/sealane-sandbox/faults"
+SCENARIOS_PATH: Final = "/sealane-sandbox/scenarios"
+
+
+class Controlled(Protocol):
+    """What plays scenarios in this cluster and the others."""
+
+    async def control(self, request: Request) -> Reply:
+        """Answer a request about scenarios. Raises StatusError."""
 
 
 class ApiServer:
@@ -82,6 +90,7 @@ class ApiServer:
         self.store = store
         self.backend = backend
         self.faults = faults
+        self.scenarios: Controlled | None = None
         self._users = users
         self._writer = Writer(store, admit=admit, warn=warn)
 
@@ -106,13 +115,17 @@ class ApiServer:
     async def _answer(self, request: Request) -> Answer:
         path = request.path.rstrip("/") or "/"
         is_faults = path == FAULTS_PATH or path.startswith(FAULTS_PATH + "/")
-        if not is_faults:
+        is_scenarios = path == SCENARIOS_PATH and self.scenarios is not None
+        if not (is_faults or is_scenarios):
             await self.faults.meet(request.path)
         request.user = self._impersonated(request, self._users.authenticate(request))
         if path in _OPEN or path.startswith(("/healthz/", "/livez/", "/readyz/")):
             return (
                 as_json(VERSION) if path == "/version" else Reply(200, b"ok", content_type="text/plain; charset=utf-8")
             )
+        if self.scenarios is not None and is_scenarios:
+            self._allow(request.user, Ask(verb=request.method.lower(), path=path))
+            return await self.scenarios.control(request)
         if is_faults:
             self._allow(request.user, Ask(verb=request.method.lower(), path=path))
             return await self.faults.control(request, path.removeprefix(FAULTS_PATH).strip("/"))

@@ -86,10 +86,14 @@ class Faults:
         self._moved = asyncio.Event()
 
     def withhold(self, withheld: Withheld) -> Callable[[Ask], bool]:
-        """Take rights from everybody; give back by taking what is returned out of the store's `withheld`."""
+        """Take rights from everybody; `give_back` takes what is returned."""
         covers = withheld.covers
         self._store.withheld.append(covers)
         return covers
+
+    def give_back(self, covers: Callable[[Ask], bool]) -> None:
+        """Give back rights that were withheld."""
+        self._store.withheld.remove(covers)
 
     async def meet(self, path: str) -> None:
         """What a request meets on its way in. Raises StatusError (401, 429)."""
