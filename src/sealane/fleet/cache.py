@@ -170,8 +170,10 @@ class KindCache:
         yield from self._removing([key for key in self._order.all() if key[0] not in kept])
 
     def close(self) -> None:
-        """The kind is watched no more: what is remembered of it elsewhere goes too."""
+        """The kind is watched no more: let everything go now, and not when the collector finds a cycle around it."""
         self._memo.forget_all(self._id)
+        self._entries, self._order, self._index = {}, Order(), Index()
+        self._views, self._shared = {}, {}
 
     def repacking(self) -> Iterator[None]:
         """Pack what came before the dictionary, in steps."""

@@ -15,11 +15,10 @@ import logging
 from collections.abc import Callable
 
 from sealane.fleet import scopes, states
-from sealane.fleet.cache import KindCache
+from sealane.fleet.cache import STEP, KindCache
 from sealane.fleet.ports import Reflect
 from sealane.fleet.scopes import EVERYWHERE, Rights, Scope
 from sealane.kube.client import Client
-from sealane.kube.resources import Resource
 from sealane.kube.watch import Change, Condition, Gone, Synced, Upsert
 from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
@@ -36,7 +35,7 @@ class Feed:
     def __init__(
         self,
         client: Client,
-        resource: Resource,
+        cache: KindCache,
         *,
         reflect: Reflect,
         clock: Clock,
@@ -44,8 +43,11 @@ class Feed:
         notify: Callable[[], None],
         trouble: Callable[[SealaneError | None], None],
     ) -> None:
-        self.resource = resource
-        self.cache = KindCache(resource)
+        self.resource = cache.resource
+        self.cache = cache
+        self.looked_at = clock.monotonic()
+        self._late = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._settled = asyncio.Event()
         self._client = client
         self._reflect = reflect
@@ -71,6 +73,8 @@ class Feed:
         await self._settled.wait()
         for scope in list(self._scopes.values()):
             await scope.answered.wait()
+        while self.cache.behind:
+            await self._caught_up.wait()
 
     @property
     def namespaces(self) -> tuple[str, ...] | None:
@@ -82,11 +86,26 @@ class Feed:
         condition, cause = scopes.together(self._scopes.values())
         return states.freshness(
             self.resource,
-            condition=condition,
-            loaded=any(scope.loaded for scope in self._scopes.values()),
+            condition="loading" if condition == "live" and self.cache.behind else condition,
+            loaded=any(scope.loaded for scope in self._scopes.values()) and not self.cache.behind,
             quiet_for=max(0.0, self._clock.monotonic() - self._since),
             cause=cause or (self._wide_cause if condition == "forbidden" else None),
         )
+
+    def attend(self) -> None:
+        """Somebody read a view: one that has not seen all objects yet is to catch up."""
+        if self.cache.behind and not self._late.is_set():
+            self._caught_up.clear()
+            self._late.set()
+            self._notify()
+
+    def close(self) -> None:
+        """Nobody looks any more; who waits is let go. The task of `run` is the caller's to end."""
+        self._settled.set()
+        for scope in self._scopes.values():
+            scope.answered.set()
+        self._caught_up.set()
+        self.cache.close()
 
     def not_served(self) -> None:
         """The server does not have this kind: empty, and rightly so."""
@@ -101,10 +120,30 @@ class Feed:
         while True:
             try:
                 async with asyncio.TaskGroup() as group:
+                    group.create_task(self._pack(), name=f"packing of {self.resource.plural}")
+                    group.create_task(self._catch_up(), name=f"views of {self.resource.plural}")
                     await self._keep_watching(group)
             except Exception:  # noqa: BLE001 - a task's border: one kind's fault must not end the fleet
                 _log.exception("the watch of %s failed and begins anew", self.resource.plural)
             await self._clock.sleep(RESTART_AFTER)
+
+    async def _pack(self) -> None:
+        """Once there are many objects: learn how they are alike, then pack those that are here."""
+        packing = self.cache.packing
+        await packing.wanted.wait()
+        await packing.train()
+        for _ in self.cache.repacking():
+            await asyncio.sleep(0)
+
+    async def _catch_up(self) -> None:
+        """Let views that came late see all objects, in steps."""
+        while True:
+            await self._late.wait()
+            for _ in self.cache.catching_up():
+                await asyncio.sleep(0)
+            self._late.clear()
+            self._caught_up.set()
+            self._notify()
 
     async def _keep_watching(self, group: asyncio.TaskGroup) -> None:
         """One task for each scope that is wanted; scopes come and go while it runs."""
@@ -186,23 +225,38 @@ class Feed:
     # -- what the watches say -----------------------------------------------------------------------------------
 
     async def _follow(self, namespace: str, scope: Scope) -> None:
-        stream = self._reflect(self._client, self.resource, namespace=namespace, clock=self._clock)
+        stream = self._reflect(
+            self._client, self.resource, namespace=namespace, clock=self._clock, admit=self.cache.admit
+        )
         async with contextlib.aclosing(stream) as changes:
+            count = 0
             async for change in changes:
                 if self._scopes.get(namespace) is not scope:
                     return
-                self._apply(change, namespace, scope)
+                if isinstance(change, Synced):
+                    await self._take_all(change, namespace, scope)
+                else:
+                    self._apply(change, namespace, scope)
+                count += 1
+                if count % STEP == 0:
+                    await asyncio.sleep(0)  # a burst must not keep everybody else waiting
+
+    async def _take_all(self, change: Synced, namespace: str, scope: Scope) -> None:
+        """Take a full answer in steps. When the scope goes meanwhile nothing more of it may get in."""
+        before = self.cache.revision
+        for _ in self.cache.replacing(change.objects, namespace=namespace):
+            await asyncio.sleep(0)
+            if self._scopes.get(namespace) is not scope:
+                return
+        first, scope.loaded = not scope.loaded, True
+        scope.condition, scope.cause = "live", None
+        self._answered(scope)
+        if first or self.cache.revision != before:
+            self._notify()
 
     def _apply(self, change: Change, namespace: str, scope: Scope) -> None:
         if isinstance(change, Condition):
             self._take_condition(change, namespace, scope)
-        elif isinstance(change, Synced):
-            changed = self.cache.replace(change.objects, namespace=namespace)
-            first, scope.loaded = not scope.loaded, True
-            scope.condition, scope.cause = "live", None
-            self._answered(scope)
-            if changed or first:
-                self._notify()
         elif isinstance(change, Upsert):
             if self.cache.upsert(change):
                 self._notify()

@@ -67,7 +67,7 @@ class FleetReplicas:
 
     async def run(self) -> None:
         """See ReplicaSource."""
-        subscription = self._fleet.subscribe()
+        subscription = self._fleet.subscribe(kinds=(PODS, DEPLOYMENTS))
         try:
             async for batch in subscription:
                 if touches(batch, PODS, DEPLOYMENTS) or any(kind is None for _, kind in batch):
