@@ -13,7 +13,7 @@ import fcntl
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from sealane.sandbox.listener import Listener
 from sealane.sandbox.scenarios.endpoint import Scenarios
 from sealane.sandbox.scenarios.faults import Place
 from sealane.sandbox.scenarios.runner import Runner
+from sealane.sandbox.streams.outcome import NoContainer
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +191,15 @@ class Nothing:
         """Raises NotListening."""
         address = (pod.get("status") or {}).get("podIP", "")
         raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
+
+    def exec(self, pod: dict[str, Any], *, container: str, command: Sequence[str]) -> Any:
+        """Raises NoContainer."""
+        del pod, command
+        raise NoContainer(f'container not found ("{container}")')
+
+    def attach(self, pod: dict[str, Any], *, container: str) -> Any:
+        """Raises NoContainer."""
+        return self.exec(pod, container=container, command=())
 
     async def _none(self, pod: dict[str, Any]) -> AsyncIterator[bytes]:
         if pod:

@@ -18,6 +18,7 @@ from sealane.sandbox.api import (
     notices,
     openapi,
     pods,
+    podstreams,
     rbac,
     reading,
     reviews,
@@ -35,6 +36,7 @@ from sealane.sandbox.api.users import Users
 from sealane.sandbox.api.wire import (
     ANONYMOUS,
     Answer,
+    Handover,
     Receive,
     Reply,
     Request,
@@ -96,7 +98,7 @@ class ApiServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             return
         request = Request(scope, receive)
         try:
@@ -110,6 +112,8 @@ class ApiServer:
             log.exception("%s: %s %s failed", self.name, request.method, request.path)
             failure = StatusError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
             reply = as_json(failure.status(), 500)
+        if request.is_websocket and not isinstance(reply, Reply | Handover):
+            reply = as_json(errors.bad_request("this resource is not served as a WebSocket").status(), 400)
         await answer(reply, request, send)
 
     async def _answer(self, request: Request) -> Answer:
@@ -221,8 +225,8 @@ class ApiServer:
             return await (self._writer.replace if method == "PUT" else self._writer.patch)(target, request)
         if sub == "log" and method == "GET":
             return await pods.log(self.store, self.backend, target, request)
-        if sub in {"exec", "attach", "portforward"}:
-            raise pods.no_streams(target)
+        if sub in podstreams.STREAMS and method in {"GET", "POST"}:
+            return podstreams.answer(self.store, self.backend, target, request)
         if sub == "eviction" and method == "POST":
             return await actions.evict(self.store, target, request)
         if sub == "binding" and method == "POST":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from sealane.sandbox.api.backends import NoLogs, NotListening
+from sealane.sandbox.streams.console import Process
 from sealane.sandbox.world import objects
-from sealane.sandbox.world.kubelet import connections
+from sealane.sandbox.world.kubelet import connections, inside
 from sealane.sandbox.world.kubelet.containers import Container
 from sealane.sandbox.world.kubelet.kubelet import Kubelet
 from sealane.sandbox.world.ports import Obj
@@ -66,6 +67,14 @@ class Backend:
             address = pod.get("status", {}).get("podIP", "")
             raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
         return connections.cut_with(listening)
+
+    def exec(self, pod: Obj, *, container: str, command: Sequence[str]) -> Process:
+        """What a command does in a container. Raises NoContainer."""
+        return inside.execute(self._kubelet, pod, name=container, command=command)
+
+    def attach(self, pod: Obj, *, container: str) -> Process:
+        """The container's own process, seen from outside. Raises NoContainer."""
+        return inside.attach(self._kubelet, pod, name=container)
 
     def _lost(self, pod: Obj) -> bool:
         return self._kubelet.cluster.troubles.lost(pod["spec"].get("nodeName", ""))

@@ -175,6 +175,7 @@ class PodRun:
                 beside = (
                     group.create_task(self._probe(container), name=f"probe {container.name}"),
                     group.create_task(self._struck(container, around.say), name=f"trouble {container.name}"),
+                    group.create_task(_told(container), name=f"signals of {container.name}"),
                 )
                 code = await _guarded(lambda: program(around), around.say)
                 for task in beside:
@@ -340,6 +341,13 @@ class PodRun:
             host=self.node,
             field_path=f"spec.{part}{{{container.name}}}",
         )
+
+
+async def _told(container: Container) -> None:
+    """End the container when somebody inside sends its process a signal. Raises Killed."""
+    container.told = asyncio.get_running_loop().create_future()
+    code = await container.told
+    raise Killed("Completed" if code == 0 else "Error", code)
 
 
 async def _guarded(program: Callable[[], Awaitable[int]], say: Callable[[str], None]) -> int:
