@@ -25,6 +25,7 @@ _COMMANDS = {
     "connect": ("sealane.cli.connect", "Settings for an editor, to copy or to write."),
     "editors": ("sealane.cli.editors", "List the editors that can be connected."),
     "test": ("sealane.cli.test", "Perform the requests that an editor would send."),
+    "break": ("sealane.cli.break_", "Break something in the sandbox on purpose, and heal it."),
     "doctor": ("sealane.cli.doctor", "Check this computer and the clusters; changes nothing."),
 }
 
