@@ -17,17 +17,16 @@ import contextlib
 import itertools
 import random as randomness
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from typing import Protocol
 
 import msgspec
 
 from sealane.kube import errors, failures, wire
 from sealane.kube.changes import LIVE, Change, Condition, Gone, State, Synced, Upsert
-from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.known import Answer, Known, Oddities, is_older
 from sealane.kube.resources import Resource
-from sealane.kube.wire import RawEvent, RawObject, RawPage
+from sealane.kube.source import Patience, Source
+from sealane.kube.wire import RawEvent, RawObject
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import SealaneError
 from sealane.lib.text import duration
@@ -44,56 +43,6 @@ _TYPES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 _DENIALS = (errors.Unauthorized, errors.Forbidden, errors.NotFound)
 _TOO_LARGE = "Too large resource version"
 _REWOUND = "the server's history went back, as after a restored backup"
-
-
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. `watch`: a watch's length (once to twice it); `silence`: API servers send a bookmark each minute;
-    `opening`: until a watch is accepted (a hung etcd holds it back for a minute); `initial`: without a new object
-    before the initial events are complete; `unproved`: between full answers of a server that sends no bookmarks;
-    `first`, `longest`: waits after failures, doubling (short enough to be back within five seconds of a restart);
-    `denied`: the longest wait for rights or a kind; `asked`: the longest that a server may ask for."""
-
-    watch: float = 300.0
-    silence: float = 75.0
-    opening: float = 15.0
-    initial: float = 20.0
-    unproved: float = 300.0
-    first: float = 0.5
-    longest: float = 4.0
-    denied: float = 30.0
-    asked: float = 60.0
-
-
-class Source(Protocol):
-    """What a reflector needs of a client."""
-
-    @property
-    def context(self) -> Context:
-        """Whose server it is, for sentences."""
-
-    def list_raw(
-        self,
-        resource: Resource,
-        *,
-        namespace: str = "",
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = 500,
-    ) -> AsyncIterator[RawPage]:
-        """Pages of one consistent list."""
-
-    def watch_raw(
-        self,
-        resource: Resource,
-        *,
-        namespace: str = "",
-        label_selector: str = "",
-        resource_version: str = "",
-        initial_events: bool = False,
-        seconds: int = 300,
-        silence: float = 75.0,
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[list[RawEvent]]]:
-        """One watch connection: entered when the server has accepted it."""
 
 
 def reflect(
@@ -156,7 +105,7 @@ class _Reflector:
         self._denials = 0  # in a row
         self._heard = False  # whether the watch that is open has said anything
         self._silences = 0  # watches that said nothing, in a row
-        self._proved_at = float("-inf")  # when the server last said something about this kind
+        self._taken_at = float("-inf")  # when everything was last taken
 
     async def run(self) -> AsyncGenerator[Change, None]:
         """Be in step, for ever."""
@@ -189,8 +138,9 @@ class _Reflector:
     async def _stretch(self) -> AsyncGenerator[Iterable[Change], None]:
         """Take everything if that is due, then follow one watch to its end."""
         self._heard = False
-        if self._silences and self._clock.monotonic() - self._proved_at >= self._patience.unproved:
-            self._version = ""  # it sends no bookmarks: only a full answer proves that nothing was missed
+        unproved = self._clock.monotonic() - self._taken_at >= self._patience.unproved
+        if unproved and (self._silences or self._oddities.skipped):
+            self._version = ""  # without bookmarks, or with gaps, only a full answer proves that nothing was missed
         if not self._version and not self._watch_list:
             yield await self._list()
         async with self._open(initial=not self._version and self._watch_list) as batches:
@@ -311,39 +261,39 @@ class _Reflector:
         for event in batch:
             if event.type == "ERROR":
                 raise self._failure(event)
-            self._prove()
+            self._heard, self._failures = True, 0
             if event.type == "BOOKMARK":
                 version, _ = wire.bookmark(event.object)
-                if is_older(version, self._version):
-                    raise errors.Expired(410, "Expired", _REWOUND, target=self._target())
-                self._version = version or self._version
+                self._advance(version)
                 self._silences = 0
                 yield self._alive()
             elif event.type in _TYPES and (item := self._object(event)) is not None:
                 meta = item.meta
-                self._version = meta.resource_version or self._version
+                self._advance(meta.resource_version)
                 yield from self._known.remove(meta) if event.type == "DELETED" else self._known.put(item)
             elif event.type in _TYPES:
                 yield self._alive()
 
     def _replace(self, answer: Answer, version: str) -> Iterable[Change]:
         """Make the known set equal to the answer, and say what that changed."""
-        self._version = version
-        self._prove()
+        self._version, self._taken_at = version, self._clock.monotonic()
+        self._heard, self._failures = True, 0
         if self._synced:
             yield from self._known.replace(answer)
         else:
             self._synced = True
             yield Synced(self._known.begin(answer))
 
+    def _advance(self, version: str) -> None:
+        """Servers tell their history in its order. One that goes back has another, or repeats itself: what it says from
+        here on cannot be told apart, so everything is taken anew."""
+        if is_older(version, self._version):
+            raise errors.Expired(410, "Expired", _REWOUND, target=self._target())
+        self._version = version or self._version
+
     def _in_step(self) -> Iterable[Change]:
         self._live, self._denials = True, 0
         yield self._alive()
-
-    def _prove(self) -> None:
-        self._heard = True
-        self._failures = 0
-        self._proved_at = self._clock.monotonic()
 
     def _alive(self) -> Condition:
         return Condition("live", skipped=self._oddities.skipped) if self._oddities.skipped else LIVE
