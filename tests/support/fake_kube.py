@@ -198,6 +198,9 @@ class FakeClient:
     async def close(self) -> None:
         self.closed = True
 
+    def adopt(self, of: Context) -> None:
+        self.context = of
+
     async def version(self) -> str:
         await asyncio.sleep(0)
         if self.kube.down is not None:

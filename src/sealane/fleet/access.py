@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -198,22 +199,22 @@ class Access:
         self._forget()
         now = self._clock.monotonic()
         due = [name for name, held in self._held.items() if now - held.read >= self._pace() - _BREATH]
-        changed = any(await self._each(self._review(name) for name in due))
+        changed = any(await self._each(partial(self._review, name) for name in due))
         if changed:
             for told in self._told.values():
                 told.read = float("-inf")
         kept = ANSWER_KEPT_INCOMPLETE if self.incomplete() else ANSWER_KEPT
         open_questions = [asked for asked, told in self._told.items() if now - told.read >= kept]
-        return any(await self._each(self._settle(asked) for asked in open_questions)) or changed
+        return any(await self._each(partial(self._settle, asked) for asked in open_questions)) or changed
 
-    async def _each(self, questions: Iterable[Awaitable[bool]]) -> list[bool]:
+    async def _each(self, questions: Iterable[Callable[[], Awaitable[bool]]]) -> list[bool]:
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(question: Awaitable[bool]) -> bool:
+        async def one(question: Callable[[], Awaitable[bool]]) -> bool:
             async with gate:
                 try:
                     async with asyncio.timeout(_LIMIT):
-                        return await question
+                        return await question()
                 except (SealaneError, TimeoutError):
                     return False  # what was known stays; the next round asks again
 
