@@ -30,6 +30,7 @@ PAGES = (
     "/keys/k1/revoke",
     "/doctor",
     "/help",
+    "/break",
     "/nothing-here",
 )
 RULES = {

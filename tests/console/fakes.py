@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sealane.console import problems
+from sealane.console.breaking import Broken, CannotBreak, Fault, Look, Run, Said, Scenario
 from sealane.console.services import (
     ClusterRow,
     ContextRow,
@@ -562,6 +563,7 @@ class FakeSwitch:
     def __init__(self) -> None:
         self.used: list[str] = []
         self.broken: SealaneError | None = None
+        self.behind: SealaneError | None = None
 
     def contexts(self) -> Sequence[ContextRow]:
         if self.broken:
@@ -573,8 +575,61 @@ class FakeSwitch:
             ),
         )
 
+    def problem(self) -> SealaneError | None:
+        return self.behind
+
     async def use(self, clusters: str) -> None:
         self.used.append(clusters)
+
+
+class FakeBreaking:
+    """Two scenarios; what is started runs until it is healed."""
+
+    def __init__(self) -> None:
+        self.runs: tuple[Run, ...] = ()
+        self.asked: list[tuple[str, str, str, float | None]] = []
+        self.silent: SealaneError | None = None
+
+    async def state(self) -> Broken:
+        if self.silent:
+            raise self.silent
+        scenarios = (
+            Scenario(
+                name="node-lost", title="A node is lost", teaches="Nodes die.", cluster="harbor-eu", needs="model",
+                seconds=240, heals="gpu-2 is back.",
+            ),
+            Scenario(
+                name="api-slow", title="The API server is slow", teaches="Slow is not broken.", cluster="atlas-us",
+                needs="nothing", seconds=60, heals="It is quick again.",
+            ),
+        )  # fmt: skip
+        return Broken(scenarios=scenarios, clusters=("harbor-eu", "atlas-us"), speed=1.0, runs=self.runs)
+
+    async def start(self, name: str, *, cluster: str = "", model: str = "", seconds: float | None = None) -> Broken:
+        self.asked.append((name, cluster, model, seconds))
+        found = next((item for item in (await self.state()).scenarios if item.name == name), None)
+        if found is None or any(not run.ended for run in self.runs):
+            raise CannotBreak(f"“{name}” cannot be started.")
+        at = "2026-03-04T09:00:00Z"
+        run = Run(
+            id=len(self.runs) + 1, name=name, title=found.title, cluster=cluster or found.cluster,
+            namespace="team-code", model="qwen2-5-coder-7b", started=at, ends="2026-03-04T09:04:00Z",
+            left=found.seconds, ended="", said=(Said(at=at, say="gpu-2 falls silent."),),
+            faults=(Fault(fault=name, cluster=found.cluster, since=at, ends="2026-03-04T09:04:00Z"),),
+            heals=found.heals,
+            look=(Look(say="Which copy is where", at="/models/harbor-eu/team-code/qwen2-5-coder-7b"),),
+        )  # fmt: skip
+        self.runs = (run, *self.runs)
+        return await self.state()
+
+    async def heal(self, name: str = "", *, cluster: str = "") -> Broken:
+        ended = "2026-03-04T09:01:00Z"
+        self.runs = tuple(
+            msgspec.structs.replace(run, ended=run.ended or ended, left=0.0, faults=())
+            if name in {"", run.name} and cluster in {"", run.cluster} else run
+            for run in self.runs
+        )  # fmt: skip
+        return await self.state()
 
 
 def build(*, sandbox: bool = True, clock: Clock | None = None, **more: object) -> Services:
@@ -598,6 +653,7 @@ def build(*, sandbox: bool = True, clock: Clock | None = None, **more: object) -
         "editors": FakeEditors(),
         "doctor": FakeDoctor(),
         "switch": FakeSwitch(),
+        "breaking": FakeBreaking() if sandbox else None,
         "clock": clock,
     }
     return Services(**{**parts, **more})  # type: ignore[arg-type]

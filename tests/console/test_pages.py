@@ -26,6 +26,7 @@ ADDRESSES = {
     "revoke": "/keys/k1/revoke",
     "doctor": "/doctor",
     "help": "/help",
+    "break": "/break",
 }
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 

@@ -27,7 +27,7 @@ async def server() -> AsyncIterator[ApiServer]:
 @pytest.fixture
 async def way(server: ApiServer) -> AsyncIterator[PodProxy]:
     async with Client(server.context(), clock=ManualClock()) as client:
-        yield PodProxy(client, REPLICA, port=11434)
+        yield PodProxy(lambda: client, REPLICA, port=11434)
 
 
 async def test_a_whole_answer_comes_back_as_it_is(server: ApiServer, way: PodProxy) -> None:
@@ -106,5 +106,5 @@ async def test_an_api_server_that_is_gone_is_no_answer() -> None:
         gone = server.context()
     async with Client(gone, clock=ManualClock()) as client:
         with pytest.raises(Unreached) as caught:
-            await PodProxy(client, REPLICA, port=11434).open("POST", "/api/chat", b"{}")
+            await PodProxy(lambda: client, REPLICA, port=11434).open("POST", "/api/chat", b"{}")
     assert not caught.value.denied

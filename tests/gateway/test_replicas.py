@@ -200,3 +200,38 @@ async def test_a_pod_whose_model_can_be_no_name_is_not_served() -> None:
     kube.put(resources.PODS, pod(annotations={"sealane.dev/model": "m\r\nSet-Cookie: a=b"}))
     async with following(StepClock(), harbor=kube) as source:
         assert source.routes.models == ()
+
+
+async def test_replicas_come_and_go_with_their_clusters() -> None:
+    clock, kubes = StepClock(), {"a": FakeKube(), "b": FakeKube()}
+    for kube in kubes.values():
+        kube.put(resources.PODS, pod())
+    async with Fleet([context("a")], clock=clock, make_client=lambda of: kubes[of.name].client(of)) as fleet:
+        source = FleetReplicas(fleet)
+        task = asyncio.create_task(source.run())
+        for names in (["a", "b"], ["b"], ["a"]):
+            await fleet.replace([context(name) for name in names])
+            await clock.advance(1)
+            assert sorted(replica.cluster for replica in source.routes.by_name["tiny:1b"].replicas) == names
+        await fleet.replace([])
+        await clock.advance(1)
+        assert not source.routes.models
+        task.cancel()
+        await settle()
+
+
+async def test_the_way_to_a_pod_of_a_cluster_that_left_is_an_error_that_tries_another_copy() -> None:
+    clock, kube = StepClock(), FakeKube()
+    kube.put(resources.PODS, pod())
+    async with Fleet([context("a")], clock=clock, make_client=kube.client) as fleet:
+        source = FleetReplicas(fleet)
+        task = asyncio.create_task(source.run())
+        await clock.advance(1)
+        (replica,) = source.routes.by_name["tiny:1b"].replicas
+        way = source.reach(replica)
+        await fleet.replace([])
+        with pytest.raises(upstream.Unreached, match="no cluster named a"):
+            await way.open("POST", "/api/chat", b"{}")
+        assert isinstance(source.reach(replica), PodProxy)
+        task.cancel()
+        await settle()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
+from kube_certificates import Authority
 
 from sealane.kube import config
+from sealane.kube.config import Context
 from sealane.kube.errors import ConfigError
 
 Write = Callable[..., Path]
@@ -253,11 +257,112 @@ def test_impersonation_is_read(write: Write) -> None:
     assert credentials.impersonate_groups == ("team-a", "team-b")
 
 
-def test_an_old_auth_provider_is_warned_about(write: Write) -> None:
-    text = BASE.replace("token: s3cret", "auth-provider: {name: oidc, config: {id-token: abc}}")
-    context = config.load([write(text)]).context()
-    assert context.credentials.token == "abc"
-    assert "auth-provider oidc is not refreshed" in context.warnings[0]
+def test_uid_and_extra_of_an_impersonation_are_read(write: Write) -> None:
+    more = "as: bob\n    as-uid: u-1\n    as-user-extra: {scopes: [view, edit], team/x: [a]}"
+    credentials = with_user(write, f"token: s3cret\n    {more}").credentials
+    assert credentials.impersonate_uid == "u-1"
+    assert credentials.impersonate_extra == (("scopes", "view"), ("scopes", "edit"), ("team/x", "a"))
+
+
+@pytest.mark.parametrize("more", ["as-groups: [a]", "as-uid: u", "as-user-extra: {a: [b]}"])
+def test_groups_without_a_user_to_act_for_are_refused(write: Write, more: str) -> None:
+    found = config.load([write(BASE.replace("token: s3cret", f"token: s3cret\n    {more}"))]).context()
+    assert found.problem is not None
+    assert f"sets {more.partition(':')[0]} without as" in found.problem.sentence
+    assert found.problem.line == 19
+
+
+OIDC = """auth-provider:
+      name: oidc
+      config:
+        idp-issuer-url: https://id.example/dex
+        client-id: kubernetes
+        client-secret: hush
+        id-token: a.b.c
+        refresh-token: r1
+        idp-certificate-authority: certs/idp.crt"""
+
+
+def test_an_oidc_sign_in_is_read_and_said_to_be_renewed_in_memory_alone(write: Write, tmp_path: Path) -> None:
+    context = config.load([write(BASE.replace("token: s3cret", OIDC))]).context()
+    found = context.credentials.oidc
+    assert found is not None
+    assert (found.issuer, found.client_id, found.client_secret) == ("https://id.example/dex", "kubernetes", "hush")
+    assert (found.id_token, found.refresh_token, found.user) == ("a.b.c", "r1", "dana")
+    assert found.ca_file == str(tmp_path / "certs/idp.crt")
+    assert "renewed in memory alone; the kubeconfig is not written" in context.warnings[0]
+    assert "hush" not in repr(context)
+
+
+def test_a_secret_is_not_taken_to_an_issuer_in_the_clear(write: Write) -> None:
+    text = BASE.replace("token: s3cret", OIDC.replace("https://id", "http://id"))
+    problem = config.load([write(text)]).context().problem
+    assert problem is not None
+    assert "idp-issuer-url should begin with https://" in problem.sentence
+
+
+def test_another_auth_provider_is_warned_about(write: Write) -> None:
+    context = config.load([write(BASE.replace("token: s3cret", "auth-provider: {name: gcp}"))]).context()
+    assert "auth-provider gcp is known neither to Sealane nor to kubectl since 1.26" in context.warnings[0]
+
+
+def test_a_plugin_beside_an_auth_provider_is_refused(write: Write) -> None:
+    both = "exec: {apiVersion: client.authentication.k8s.io/v1, command: x}\n    auth-provider: {name: oidc}"
+    problem = config.load([write(BASE.replace("token: s3cret", both))]).context().problem
+    assert problem is not None
+    assert "both exec and auth-provider" in problem.sentence
+
+
+def test_the_password_of_a_refused_proxy_is_not_told(write: Write) -> None:
+    text = BASE.replace("http://proxy.example:3128", "socks5://dana:hush@proxy:1080")
+    problem = config.load([write(text)]).context("lab").problem
+    assert problem is not None
+    assert "socks5://proxy:1080 is not supported" in problem.sentence
+    assert "hush" not in str(problem.to_json())
+
+
+def jwt(**claims: Any) -> str:
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.sig"
+
+
+def with_user(write: Write, text: str) -> Context:
+    return config.load([write(BASE.replace("token: s3cret", text))]).context()
+
+
+def test_another_namespace_or_another_line_is_the_same_person(write: Write) -> None:
+    one = config.load([write(BASE)]).context()
+    moved = "# moved\n" + BASE.replace("namespace: team-a", "namespace: team-b")
+    assert config.same_person(one, config.load([write(moved)]).context())
+
+
+@pytest.mark.parametrize("field", ["token: {}", "auth-provider: {{name: oidc, config: {{id-token: {}}}}}"])
+def test_a_renewed_token_of_the_same_subject_is_the_same_person(write: Write, field: str) -> None:
+    first = with_user(write, field.format(jwt(iss="i", sub="dana", exp=1)))
+    later = with_user(write, field.format(jwt(iss="i", sub="dana", exp=2)))
+    other = with_user(write, field.format(jwt(iss="i", sub="bob", exp=2)))
+    fewer = with_user(write, field.format(jwt(iss="i", sub="dana", groups=["x"])))
+    assert config.same_person(first, later)
+    assert not config.same_person(first, other)
+    assert not config.same_person(first, fewer)
+
+
+def test_opaque_tokens_are_two_persons_and_so_is_another_server_or_plugin(write: Write) -> None:
+    one = config.load([write(BASE)]).context()
+    assert not config.same_person(one, with_user(write, "token: other"))
+    assert not config.same_person(one, config.load([write(BASE.replace("harbor.example", "elsewhere"))]).context())
+    plugin = "exec: {{apiVersion: client.authentication.k8s.io/v1, command: aws, args: [{}]}}"
+    assert not config.same_person(with_user(write, plugin.format("a")), with_user(write, plugin.format("b")))
+
+
+def test_a_renewed_certificate_with_the_same_subject_is_the_same_person(write: Write) -> None:
+    authority = Authority()
+
+    def entry(name: str) -> Context:
+        pair = [base64.b64encode(part).decode() for part in authority.issue(name)]
+        return with_user(write, f"client-certificate-data: {pair[0]}\n    client-key-data: {pair[1]}")
+
+    assert config.same_person(entry("dana"), entry("dana"))
+    assert not config.same_person(entry("dana"), entry("bob"))
 
 
 def test_a_user_may_have_no_body(write: Write) -> None:

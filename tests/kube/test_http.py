@@ -12,12 +12,12 @@ import pytest
 from kube_certificates import Authority
 from kube_server import Answer, ApiServer, Stream, status
 
-from sealane.kube import errors, http, tls
-from sealane.kube.auth import Identity
+from sealane.kube import errors, tls
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.errors import ConfigError
 from sealane.kube.http import Call, Http, Limits
+from sealane.kube.identity import Identity
 from sealane.kube.resources import PODS
 from sealane.lib.clock import SYSTEM, ManualClock
 
@@ -186,26 +186,6 @@ async def test_a_query_is_quoted_once(server: ApiServer, client: Client) -> None
     assert server.requests[0].query["labelSelector"] == "a in (b,c),d!=e"
 
 
-@pytest.mark.parametrize(
-    ("server", "environ", "expected"),
-    [
-        ("https://far:6443", {"https_proxy": "http://p:3128"}, "http://p:3128"),
-        ("https://far:6443", {"https_proxy": "http://p:3128", "no_proxy": "far"}, None),
-        ("https://127.0.0.1:6443", {"https_proxy": "http://p:3128"}, None),
-        ("https://localhost:6443", {"https_proxy": "http://p:3128"}, None),
-        ("https://far:6443", {}, None),
-    ],
-)
-def test_the_environments_proxy_is_for_far_servers(
-    monkeypatch: pytest.MonkeyPatch, server: str, environ: dict[str, str], expected: str | None
-) -> None:
-    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert http.proxy_for(Context(name="c", server=server)) == expected
-
-
 async def test_the_contexts_proxy_is_asked_for_the_server(server: ApiServer) -> None:
     context = Context(name="c", server="http://far.invalid:80", proxy_url=server.url)
     server.on("GET", "http://far.invalid:80/version", VERSION)
@@ -235,8 +215,8 @@ async def test_calls_that_start_together_share_one_trust_and_so_one_pool(
     built: list[ssl.SSLContext] = []
     build = tls.build
 
-    def counted(context: Context, identity: Identity) -> ssl.SSLContext:
-        built.append(build(context, identity))
+    def counted(context: Context, identity: Identity, *, authority: bytes) -> ssl.SSLContext:
+        built.append(build(context, identity, authority=authority))
         return built[-1]
 
     monkeypatch.setattr("sealane.kube.tls.build", counted)

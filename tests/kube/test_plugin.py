@@ -122,6 +122,17 @@ async def test_a_plugin_that_hangs_is_ended_with_its_children(script: Script, tm
     assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_text()
 
 
+async def test_a_plugin_that_talks_without_end_is_ended(script: Script) -> None:
+    with pytest.raises(ExecPluginFailed, match="answered more than 1,048,576 bytes"):
+        await plugin.run(script("exec yes"), CONTEXT)
+
+
+async def test_a_plugin_that_complains_at_length_is_heard_to_its_end(script: Script) -> None:
+    text = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the last word >&2; exit 4"
+    with pytest.raises(ExecPluginFailed, match="exit code 4: the last word"):
+        await plugin.run(script(text), CONTEXT)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -84,10 +84,34 @@ def test_a_list_may_be_null() -> None:
     assert wire.page(b'{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":null}', target=TARGET).objects == []
 
 
-@pytest.mark.parametrize("body", [b"<html>", b'{"items":[{"spec":{}}]}', b'{"items":[', b"[]"])
+@pytest.mark.parametrize("body", [b"<html>", b'{"message":"sign in"}', b'{"items":[', b"[]"])
 def test_what_is_no_list_is_a_broken_connection(body: bytes) -> None:
     with pytest.raises(errors.Disconnected, match="no list of objects"):
         wire.page(body, target=TARGET)
+
+
+@pytest.mark.parametrize("odd", [b"{}", b"7", b"null", b'{"spec":{}}', b'{"metadata":{"name":7}}'])
+def test_one_item_without_a_name_does_not_cost_the_list(odd: bytes) -> None:
+    body = b'{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a"}},%b]}' % odd
+    page = wire.page(body, target=TARGET)
+    assert [item.meta.name for item in page.objects] == ["a"]
+    assert page.unreadable == 1
+
+
+@given(
+    st.dictionaries(st.sampled_from(["labels", "ownerReferences", "uid", "generation", "creationTimestamp"]), values)
+)
+def test_odd_metadata_costs_its_odd_parts_and_not_the_object(odd: dict[str, Any]) -> None:
+    raw = compact({"metadata": {"name": "a", "namespace": "n", "resourceVersion": "7", **odd}})
+    found = wire.raw_object(raw)
+    assert found.meta.key == ("n", "a")
+    assert found.meta.resource_version == "7"
+    assert all(isinstance(text, str) for text in (found.meta.labels or {}).values())
+
+
+def test_bookmarks_and_errors_that_make_no_sense_say_nothing() -> None:
+    assert wire.bookmark(b"7") == ("", False)
+    assert wire.status(b'"oops"').code == 0
 
 
 def test_headers_are_invisible_to_the_garbage_collector() -> None:

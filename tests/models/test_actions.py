@@ -167,7 +167,7 @@ async def test_the_same_model_again_is_an_update() -> None:
 async def test_without_the_right_to_create_it_says_which_one() -> None:
     async with cluster() as (kube, fleet):
         kube.denied = {("deployments", "")}
-        with pytest.raises(action_errors.NamespaceForbidden, match="may not create deployments in namespace team-a"):
+        with pytest.raises(action_errors.NamespaceForbidden, match="role in team-a may not patch deployments"):
             await actions.submit(fleet, planned())
         assert written(kube) == []
 

@@ -21,8 +21,10 @@ from sealane.kube import errors, resources, wire
 from sealane.kube.client import Allowed, Listing
 from sealane.kube.config import Context
 from sealane.kube.resources import Resource
+from sealane.kube.reviews import Rule, Rules
 from sealane.kube.wire import RawEvent, RawPage
 
+SUBRESOURCES = ("exec", "log", "proxy", "scale")
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -167,13 +169,17 @@ class FakeKube:
         self.calls.append((verb, resource.plural, name))
         if self.down is not None:
             raise self.down
-        if (resource.plural, "") in self.denied and not (
-            namespace and (resource.plural, namespace) not in self.denied and ("allow", namespace) in self.denied
-        ):
+        if not self.allowed(resource, namespace):
             word = "patch" if "-" in verb else verb
             raise forbidden(f'{resource.plural} is forbidden: User "dana" cannot {word} resource "{resource.plural}"')
         if resource not in self.served:
             raise not_found(resource.plural)
+
+    def allowed(self, resource: Resource, namespace: str) -> bool:
+        """Whether rights to the kind are left, there or everywhere."""
+        return (resource.plural, "") not in self.denied or bool(
+            namespace and (resource.plural, namespace) not in self.denied and ("allow", namespace) in self.denied
+        )
 
     def held(self, resource: Resource, namespace: str, selector: str = "") -> list[dict[str, Any]]:
         wanted = dict(part.split("=", 1) for part in selector.split(",") if part)
@@ -192,6 +198,9 @@ class FakeClient:
     async def close(self) -> None:
         self.closed = True
 
+    def adopt(self, of: Context) -> None:
+        self.context = of
+
     async def version(self) -> str:
         await asyncio.sleep(0)
         if self.kube.down is not None:
@@ -202,11 +211,22 @@ class FakeClient:
         return list(self.kube.served)
 
     async def can_i(self, verb: str, resource: Resource, *, namespace: str = "", **_: str) -> Allowed:
-        try:
-            self.kube.check(verb, resource, namespace)
-        except errors.Forbidden as error:
-            return Allowed(allowed=False, reason=error.message)
-        return Allowed(allowed=True)
+        await asyncio.sleep(0)
+        if self.kube.down is not None:
+            raise self.kube.down
+        return Allowed(allowed=self.kube.allowed(resource, namespace))
+
+    async def rules(self, namespace: str) -> Rules:
+        await asyncio.sleep(0)
+        if self.kube.down is not None:
+            raise self.kube.down
+        kinds = [resource for resource in resources.KNOWN if self.kube.allowed(resource, namespace)]
+        return Rules(
+            tuple(
+                Rule(("*",), (each.group,), (each.plural, *(f"{each.plural}/{sub}" for sub in SUBRESOURCES)), None)
+                for each in kinds
+            ),
+        )
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "", subresource: str = "") -> dict[str, Any]:
         await asyncio.sleep(0)

@@ -27,6 +27,7 @@ _COMMANDS = {
     "test": ("sealane.cli.test", "Perform the requests that an editor would send."),
     "health": ("sealane.cli.health", "Is the open source that you rest on alive?"),
     "risks": ("sealane.cli.risks", "What runs that is dying, worst first."),
+    "break": ("sealane.cli.break_", "Break something in the sandbox on purpose, and heal it."),
     "doctor": ("sealane.cli.doctor", "Check this computer and the clusters; changes nothing."),
 }
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from sealane.console.breaking import Breaking
 from sealane.editors.types import Check
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
@@ -274,4 +275,5 @@ class Services:
     editors: Editors
     doctor: Doctor
     switch: Switch | None = None
+    breaking: Breaking | None = None
     clock: Clock = SYSTEM

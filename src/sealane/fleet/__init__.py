@@ -2,7 +2,7 @@
 
 from sealane.fleet.cluster import Cluster
 from sealane.fleet.errors import ClusterUnavailable, UnknownCluster
-from sealane.fleet.registry import Fleet
+from sealane.fleet.registry import Fleet, Replaced
 from sealane.fleet.states import ClusterState, Freshness
 from sealane.fleet.subscriptions import Batch, Subscription, touches
 
@@ -13,6 +13,7 @@ __all__ = [
     "ClusterUnavailable",
     "Fleet",
     "Freshness",
+    "Replaced",
     "Subscription",
     "UnknownCluster",
     "touches",

@@ -12,19 +12,23 @@ import asyncio
 import datetime
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from sealane.fleet import states
-from sealane.fleet.cache import Header, Objects
+from sealane.fleet.access import Access
+from sealane.fleet.cache import Header, KindCache, Objects
 from sealane.fleet.errors import ClusterUnavailable
 from sealane.fleet.feed import Feed
+from sealane.fleet.memo import Memo
 from sealane.fleet.ports import Reflect
-from sealane.fleet.subscriptions import Pair
+from sealane.fleet.rights import Verdict
+from sealane.fleet.subscriptions import Hub, Pair
+from sealane.fleet.views import View
 from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.config import Context
-from sealane.kube.resources import Resource
+from sealane.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource
 from sealane.lib import text, waiting
 from sealane.lib.clock import Clock
 from sealane.lib.errors import NextStep, SealaneError
@@ -36,8 +40,15 @@ PROBE_EVERY = 20.0
 PROBE_LIMIT = 10.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 30.0
 DISCOVER_EVERY = 60.0
+UNUSED_AFTER = 300.0
+"""Seconds without a look after which a kind is watched no more; the next look reads it anew."""
+SWEEP_EVERY = 30.0
 MOST_HINTS = 100
 """Namespaces known by name: each may cost a watch a kind, and names come from addresses that anybody may mistype."""
+MOST_LISTED = 100
+"""Namespaces of the server's own list whose rights are looked into where a kind may not be read everywhere."""
+
+_SEEN = (DEPLOYMENTS, PODS)
 
 
 class Cluster:
@@ -50,7 +61,8 @@ class Cluster:
         *,
         reflect: Reflect,
         clock: Clock,
-        publish: Callable[[Pair], None],
+        hub: Hub[Pair],
+        memo: Memo | None = None,
         sandbox: bool = False,
     ) -> None:
         self.name = context.name
@@ -60,10 +72,16 @@ class Cluster:
         self.version = ""
         self._reflect = reflect
         self._clock = clock
-        self._publish = publish
+        self._hub = hub
+        self._publish = hub.publish
+        self._memo = Memo() if memo is None else memo
         self._feeds: dict[Resource, Feed] = {}
         self._tasks: dict[Resource, asyncio.Task[None]] = {}
+        self._own: list[asyncio.Task[None]] = []
         self._hints: set[str] = {context.namespace} if context.namespace else set()
+        self.access = Access(
+            client, context=context.name, base=context.namespace, clock=clock, reviewed=self._rights_reviewed
+        )
         self._served: frozenset[tuple[str, str]] | None = None
         self._discovered_at = float("-inf")
         self._group: asyncio.TaskGroup | None = None
@@ -93,9 +111,14 @@ class Cluster:
         """Objects of this kind that `uid` owns; for events, those about it."""
         return self._feed(resource, "").cache.linked(uid)
 
-    def views(self, resource: Resource, shape: type[T]) -> Sequence[T]:
-        """All objects of a kind as `shape`, a msgspec Struct that names the fields wanted."""
-        return self._feed(resource, "").cache.views(shape)
+    def views(self, resource: Resource, view: type[T] | View[T]) -> Sequence[T]:
+        """What a view keeps of all objects of a kind: a `View`, or a msgspec Struct that names the fields wanted. One
+        that is first asked for when there are thousands of objects is complete once `freshness` is no longer
+        `loading`."""
+        feed = self._feed(resource, "")
+        found = feed.cache.views(view)
+        feed.attend()
+        return found
 
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
@@ -104,6 +127,11 @@ class Cluster:
     def revision(self, resource: Resource) -> int:
         """A number that grows whenever an object of the kind changes."""
         return self._feed(resource, "").cache.revision
+
+    @property
+    def watched(self) -> frozenset[Resource]:
+        """The kinds that are watched now. Asking keeps none of them alive."""
+        return frozenset(self._feeds)
 
     def now(self) -> datetime.datetime:
         """The time by which ages of what is in this cluster are told."""
@@ -146,44 +174,131 @@ class Cluster:
         `MOST_HINTS` are taken."""
         if namespace and namespace not in self._hints and len(self._hints) < MOST_HINTS:
             self._hints.add(namespace)
-            for feed in self._feeds.values():
-                feed.hint(namespace)
+            self._reconsider()
 
     @property
     def hints(self) -> frozenset[str]:
         """The namespaces known by name, worth remembering for the next time."""
         return frozenset(self._hints)
 
+    # -- rights -------------------------------------------------------------------------------------------------
+
+    def may(self, verb: str, resource: Resource, namespace: str = "") -> Verdict:
+        """Whether this identity may, as far as is known; `access` takes the finer questions."""
+        return self.access.may(verb, resource, namespace)
+
+    def doubt(self) -> None:
+        """Look into all rights again, now: something was refused."""
+        self.access.doubt()
+
+    def candidates(self) -> Sequence[tuple[str, bool]]:
+        """Namespaces to look into where a kind may not be read everywhere: those known by name (True: watched also
+        while nothing is known of one's rights), then those of the server's list. No name is ever guessed."""
+        named = self._hints | self.access.named()
+        feed = self._feeds.get(NAMESPACES)
+        listed = sorted(header.name for header in feed.cache.headers()) if feed is not None else []
+        return [(name, True) for name in sorted(named)] + [
+            (name, False) for name in listed[:MOST_LISTED] if name not in named
+        ]
+
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces in which something may be seen, as far as is known."""
+        return tuple(
+            name for name, _ in self.candidates() if any(self.may("list", kind, name).answer == "yes" for kind in _SEEN)
+        )
+
+    def reads(self, resource: Resource) -> tuple[str, ...] | None:
+        """The namespaces that alone are read of a kind; None where the whole cluster is."""
+        return self._feed(resource, "").namespaces
+
+    def _rights_reviewed(self, changed: bool) -> None:
+        self._reconsider()
+        if changed:
+            self._publish((self.name, None))
+
+    def _reconsider(self, *, but: Resource | None = None) -> None:
+        for feed in list(self._feeds.values()):
+            if feed.resource != but:
+                feed.reconsider()
+
+    def _changed(self, resource: Resource) -> None:
+        self._publish((self.name, resource))
+        if resource == NAMESPACES:
+            self._reconsider(but=NAMESPACES)
+
     def _feed(self, resource: Resource, namespace: str) -> Feed:
         feed = self._feeds.get(resource)
         if feed is None:
             feed = self._feeds[resource] = Feed(
                 self.client,
-                resource,
+                KindCache(resource, memo=self._memo),
                 reflect=self._reflect,
                 clock=self._clock,
-                notify=lambda: self._publish((self.name, resource)),
+                rights=self,
+                notify=lambda: self._changed(resource),
                 trouble=self._trouble,
             )
-            for hint in sorted(self._hints):
-                feed.hint(hint)
             self._start_feed(feed)
+        feed.looked_at = self._clock.monotonic()
         self.hint(namespace)
         return feed
 
+    def _drop_unused(self) -> None:
+        """End the watches that nobody looked at lately and nobody who listens lives on, and let their objects go. The
+        namespaces' own stays while there is any other: it tells where to look."""
+        before = self._clock.monotonic() - UNUSED_AFTER
+        unused = [kind for kind, feed in self._feeds.items() if feed.looked_at < before and not self._hub.wants(kind)]
+        if NAMESPACES in unused and len(unused) < len(self._feeds):
+            unused.remove(NAMESPACES)
+        for kind in unused:
+            self._feeds.pop(kind).close()
+            task = self._tasks.pop(kind, None)
+            if task is not None:
+                task.cancel()
+            self._publish((self.name, kind))  # whoever shows it without having said so looks again
+
     # -- running ------------------------------------------------------------------------------------------------
 
-    def start(self, group: asyncio.TaskGroup) -> Sequence[asyncio.Task[None]]:
+    def start(self, group: asyncio.TaskGroup) -> None:
         """Begin probing and start the watches already asked for; tasks belong to `group`."""
         self._group = group
         probe = group.create_task(self._probe_for_ever(), name=f"probe {self.name}")
+        reviews = group.create_task(self._review_for_ever(), name=f"rights in {self.name}")
         for feed in self._feeds.values():
             self._start_feed(feed)
-        return [probe]
+        sweep = group.create_task(self._sweep_for_ever(), name=f"unused watches of {self.name}")
+        self._own = [probe, reviews, sweep]
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """The watches that run now."""
-        return tuple(self._tasks.values())
+        """Everything that runs now: the probe and its like, and the watches."""
+        return (*self._own, *self._tasks.values())
+
+    def adopt(self, context: Context) -> None:
+        """Go on as `context`, which is the same person at the same server: caches and watches go on."""
+        if context == self.context:
+            return
+        self.context = context
+        self.client.adopt(context)
+        self.hint(context.namespace)
+        self.access.doubt()
+        self._probe_now.set()
+
+    async def stop(self) -> None:
+        """End every watch and close every connection; whoever still holds this cluster reads that it is left."""
+        self._group = None
+        self.state = states.ClusterState(
+            state="unreachable",
+            sentence=f"{self.name} is no longer followed: the kubeconfig does not name it any more, or means another.",
+            since=self._clock.now(),
+        )
+        self._probed.set()
+        tasks = self.tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for feed in self._feeds.values():
+            feed.close()
+        await self.client.close()
 
     def _start_feed(self, feed: Feed) -> None:
         """Watch a kind once the server is known to have it; CRDs wait for discovery."""
@@ -199,6 +314,16 @@ class Cluster:
     def _trouble(self, error: SealaneError | None) -> None:
         """A watch lost its server: look at once instead of at the next turn."""
         self._probe_now.set()
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_EVERY)
+            self._drop_unused()
+
+    async def _review_for_ever(self) -> None:
+        """Rights are asked for once the server was reached: before that nobody could answer."""
+        await self._probed.wait()
+        await self.access.run()
 
     async def _probe_for_ever(self) -> None:
         backoff = BACKOFF_FIRST
@@ -258,6 +383,8 @@ class Cluster:
     def _set(self, state: states.StateName, sentence: str, error: SealaneError | None) -> None:
         if state == self.state.state and sentence == self.state.sentence:
             return
+        if state == "live" and self.state.state != "live":
+            self.access.doubt()
         since = self.state.since if state == self.state.state else self._clock.now()
         self.state = states.ClusterState(state=state, sentence=sentence, since=since, error=error)
         self._publish((self.name, None))

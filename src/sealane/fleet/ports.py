@@ -12,7 +12,7 @@ from typing import Protocol
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.resources import Resource
-from sealane.kube.watch import Change
+from sealane.kube.watch import Admit, Change
 from sealane.lib.clock import Clock
 
 
@@ -20,7 +20,14 @@ class Reflect(Protocol):
     """`kube.watch.reflect`."""
 
     def __call__(
-        self, client: Client, resource: Resource, *, namespace: str = "", label_selector: str = "", clock: Clock
+        self,
+        client: Client,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        label_selector: str = "",
+        clock: Clock,
+        admit: Admit,
     ) -> AsyncGenerator[Change, None]: ...
 
 

@@ -8,7 +8,7 @@ batch says "everything", which is always a right answer for somebody who reads t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
 from sealane.kube.resources import Resource
@@ -47,7 +47,11 @@ def touches(batch: Batch[Pair], *resources: Resource) -> bool:
 class Subscription(Generic[T]):
     """An endless iterator of batches, ended by `close()`. Begins with "everything" so that nobody misses the start."""
 
-    def __init__(self, clock: Clock, *, limit: int = LIMIT, pace: float = PACE) -> None:
+    def __init__(
+        self, clock: Clock, *, limit: int = LIMIT, pace: float = PACE, kinds: Collection[Resource] = ()
+    ) -> None:
+        self.kinds = frozenset(kinds)
+        """Kinds that are watched for as long as this is open, whether or not anybody reads them meanwhile."""
         self._clock = clock
         self._limit = limit
         self._pace = pace
@@ -69,6 +73,12 @@ class Subscription(Generic[T]):
             if len(self._changes) > self._limit:
                 self._changes.clear()
                 self._everything = True
+        self._wake.set()
+
+    def put_all(self) -> None:
+        """Note that anything may have changed."""
+        self._changes.clear()
+        self._everything = True
         self._wake.set()
 
     def close(self) -> None:
@@ -101,11 +111,21 @@ class Hub(Generic[T]):
         self._clock = clock
         self._open: set[Subscription[T]] = set()
 
-    def subscribe(self, *, pace: float = PACE) -> Subscription[T]:
-        """A new subscription; the caller closes it. `pace` is the least seconds between two batches."""
-        subscription: Subscription[T] = Subscription(self._clock, pace=pace)
+    def subscribe(self, *, pace: float = PACE, kinds: Collection[Resource] = ()) -> Subscription[T]:
+        """A new subscription; the caller closes it. `pace` is the least seconds between two batches, `kinds` what is to
+        be watched meanwhile."""
+        subscription: Subscription[T] = Subscription(self._clock, pace=pace, kinds=kinds)
         self._open.add(subscription)
         return subscription
+
+    def wants(self, kind: Resource) -> bool:
+        """Whether somebody who listens lives on this kind."""
+        return any(kind in subscription.kinds for subscription in self._open if not subscription.closed)
+
+    def publish_all(self) -> None:
+        """Tell everybody to read everything anew: there are other clusters than before."""
+        for subscription in self._open:
+            subscription.put_all()
 
     def publish(self, change: T) -> None:
         """Tell everybody; closed subscriptions are forgotten on the way."""

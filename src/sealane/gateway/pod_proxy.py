@@ -7,7 +7,7 @@ The API server's refusals (no right, no such pod, nothing listens) are told from
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import cast
 
 from sealane.gateway.routes import Replica
@@ -22,26 +22,26 @@ _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "
 
 
 class PodProxy:
-    """See Upstream."""
+    """See Upstream. `client` is asked for with each request: another cluster may have taken the name meanwhile."""
 
-    def __init__(self, client: Client, replica: Replica, *, port: int) -> None:
+    def __init__(self, client: Callable[[], Client], replica: Replica, *, port: int) -> None:
         self._client = client
         self._replica = replica
         self._port = port
 
     async def open(self, method: str, path: str, body: bytes) -> Response:
         """See Upstream."""
-        opening = self._client.proxy(
-            self._replica.pod,
-            namespace=self._replica.namespace,
-            port=self._port,
-            method=method,
-            path=path,
-            headers=_HEADERS,
-            body=body or None,
-            timeout=_SILENCE,
-        )
         try:
+            opening = self._client().proxy(
+                self._replica.pod,
+                namespace=self._replica.namespace,
+                port=self._port,
+                method=method,
+                path=path,
+                headers=_HEADERS,
+                body=body or None,
+                timeout=_SILENCE,
+            )
             answer = await opening.__aenter__()
         except kube_errors.ApiError as error:
             denied = isinstance(error, kube_errors.Forbidden | kube_errors.Unauthorized)

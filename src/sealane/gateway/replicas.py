@@ -56,18 +56,18 @@ class FleetReplicas:
 
     def reach(self, replica: Replica) -> Upstream:
         """See ReplicaSource."""
-        cluster = self._fleet.cluster(replica.cluster)
+        cluster = self._fleet.clusters.get(replica.cluster)
         address, port = self._addresses.get(replica.id, ("", PORT))
-        if address and self._inside and cluster.context.server == self._inside:
+        if address and self._inside and cluster is not None and cluster.context.server == self._inside:
             if self._session is None:
                 self._session = upstream.session(connect=self._settings.connect)
             host = f"[{address}]" if ":" in address else address
             return upstream.Direct(self._session, f"http://{host}:{port}")
-        return PodProxy(cluster.client, replica, port=port)
+        return PodProxy(lambda: self._fleet.cluster(replica.cluster).client, replica, port=port)
 
     async def run(self) -> None:
         """See ReplicaSource."""
-        subscription = self._fleet.subscribe()
+        subscription = self._fleet.subscribe(kinds=(PODS, DEPLOYMENTS))
         try:
             async for batch in subscription:
                 if touches(batch, PODS, DEPLOYMENTS) or any(kind is None for _, kind in batch):

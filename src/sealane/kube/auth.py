@@ -15,25 +15,18 @@ from typing import Protocol
 
 import msgspec
 
-from sealane.kube import plugin
-from sealane.kube.config import Context, Credentials, ExecSpec
+from sealane.kube import certificates, oidc, plugin
+from sealane.kube.config import Context
+from sealane.kube.credentials import Credentials, ExecSpec
 from sealane.kube.errors import ConfigError
+from sealane.kube.identity import Identity
+from sealane.kube.renewed import Grant, Renewed
 from sealane.lib.clock import Clock
 
+__all__ = ["Fixed", "Identity", "Provider", "TokenFile", "provider"]
+
 FILE_AGE = 60.0
-PAUSE = 5.0  # a dozen watches ask at once: one that fails, or gives tokens that have ended already, is not run for each
-EARLY = datetime.timedelta(seconds=5)
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request sends. `certificate` and `key` are PEM; empty means none."""
-
-    authorization: str = ""
-    certificate: bytes = b""
-    key: bytes = b""
-
-    def __repr__(self) -> str:
-        return "Identity(…)"
+UNFIT_AGE = 5.0  # a certificate without its new key, or the other way round, is looked at again this soon
 
 
 class Provider(Protocol):
@@ -45,15 +38,27 @@ class Provider(Protocol):
     async def renew(self, refused: Identity) -> bool:
         """After a 401 for `refused`: True when a different identity is worth one more try."""
 
+    def accepted(self, identity: Identity) -> None:
+        """The server knows `identity`: what was refused before counts no more."""
+
+    @property
+    def trouble(self) -> str:
+        """Half a sentence on why a refusal lasts, for the error about it; "" when there is nothing to say."""
+
 
 def provider(context: Context, *, clock: Clock) -> Provider:
-    """The provider for a context's credentials, by kubectl's order: token file, token, plugin, password."""
+    """The provider for a context's credentials, by kubectl's order: token file, token, plugin, issuer, password."""
     credentials = context.credentials
+    rest = Fixed(credentials, clock=clock)
     if credentials.token_file:
         return TokenFile(credentials, clock=clock)
-    if credentials.exec is not None and not credentials.token:
-        return Plugin(credentials.exec, context, clock=clock)
-    return Fixed(credentials, clock=clock)
+    if credentials.token:
+        return rest
+    if credentials.exec is not None:
+        return Renewed(PluginSource(credentials.exec, context, rest), clock=clock)
+    if credentials.oidc is not None:
+        return oidc.provider(credentials.oidc, clock=clock)
+    return rest
 
 
 class Fixed:
@@ -73,13 +78,32 @@ class Fixed:
     async def renew(self, refused: Identity) -> bool:
         return await self._read() != refused
 
+    def accepted(self, identity: Identity) -> None:
+        """Nothing is counted."""
+
+    trouble = ""
+
     async def _read(self) -> Identity:
-        given = self._credentials
-        certificate = given.cert_data or await _content(given.cert_file)
-        key = given.key_data or await _content(given.key_file)
-        self._identity = Identity(authorization=_authorization(given), certificate=certificate, key=key)
-        self._good_until = self._clock.monotonic() + FILE_AGE if given.cert_file or given.key_file else float("inf")
-        return self._identity
+        """Certificate and key as they stand in the files now. Two files are never replaced in one moment: while they do
+        not fit, the former pair is kept."""
+        given, former = self._credentials, self._identity
+        age = FILE_AGE if given.cert_file or given.key_file else float("inf")
+        try:
+            certificate = given.cert_data or await _content(given.cert_file)
+            key = given.key_data or await _content(given.key_file)
+        except ConfigError:
+            if former is None:
+                raise
+            return self._keep(former, UNFIT_AGE)
+        found = Identity(authorization=_authorization(given), certificate=certificate, key=key)
+        if former is not None and found != former and not await asyncio.to_thread(certificates.fit, certificate, key):
+            return self._keep(former, UNFIT_AGE)
+        return self._keep(found, age)
+
+    def _keep(self, identity: Identity, age: float) -> Identity:
+        self._identity = identity
+        self._good_until = self._clock.monotonic() + age
+        return identity
 
 
 class TokenFile:
@@ -100,64 +124,58 @@ class TokenFile:
 
     async def renew(self, refused: Identity) -> bool:
         await self._read()
-        return f"Bearer {self._token}" != refused.authorization
+        await self._rest.renew(refused)
+        return await self.current() != refused
+
+    def accepted(self, identity: Identity) -> None:
+        """Nothing is counted."""
+
+    @property
+    def trouble(self) -> str:
+        return f"{self._credentials.token_file} still holds the token that is refused"
 
     async def _read(self) -> None:
+        """The file's token; what was read before, while the file is away or empty because it is being replaced."""
         path = self._credentials.token_file
-        content = (await _content(path)).decode("utf-8", "replace").strip()
+        try:
+            content = (await _content(path)).decode("utf-8", "replace").strip()
+        except ConfigError:
+            if not self._token:
+                raise
+            return
         if not content:
+            if self._token:
+                return
             raise ConfigError("the token file is empty.", file=Path(path))
         self._token, self._read_at = content, self._clock.monotonic()
 
 
-class Plugin:
-    """A credential plugin, run when its last answer has expired or was refused."""
+class PluginSource:
+    """A credential plugin as a source of grants; what it does not give is the kubeconfig's."""
 
-    def __init__(self, spec: ExecSpec, context: Context, *, clock: Clock) -> None:
+    def __init__(self, spec: ExecSpec, context: Context, rest: Fixed) -> None:
         self._spec = spec
         self._context = context
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._rest = Fixed(context.credentials, clock=clock)
-        self._identity: Identity | None = None
-        self._expires: datetime.datetime | None = None
-        self._failure: ConfigError | None = None
-        self._ran_at = float("-inf")
+        self._rest = rest
 
-    async def current(self) -> Identity:
-        async with self._lock:
-            just_ran = self._clock.monotonic() - self._ran_at < PAUSE
-            if self._failure is not None and just_ran:
-                raise self._failure
-            expired = self._expires is not None and self._clock.now() >= self._expires - EARLY
-            if self._identity is not None and (just_ran or not expired):
-                return self._identity
-            return await self._run()
+    @property
+    def name(self) -> str:
+        return f"the credential plugin {self._spec.command}"
 
-    async def renew(self, refused: Identity) -> bool:
-        async with self._lock:
-            if self._identity == refused:
-                await self._run()
-            return self._identity != refused
-
-    async def _run(self) -> Identity:
-        self._identity = self._failure = None
-        try:
-            granted = await plugin.run(self._spec, self._context)
-        except ConfigError as error:
-            self._failure = error
-            raise
-        finally:
-            self._ran_at = self._clock.monotonic()
-        expires = granted.expiration_timestamp
-        self._expires = expires.replace(tzinfo=datetime.UTC) if expires is not None and not expires.tzinfo else expires
+    async def fetch(self) -> Grant:
+        granted = await plugin.run(self._spec, self._context)
         rest = await self._rest.current()
-        self._identity = Identity(
+        identity = Identity(
             authorization=f"Bearer {granted.token}" if granted.token else "",
             certificate=granted.client_certificate_data.encode() or rest.certificate,
             key=granted.client_key_data.encode() or rest.key,
         )
-        return self._identity
+        ends = [_aware(granted.expiration_timestamp), certificates.expiry(granted.client_certificate_data.encode())]
+        return Grant(identity=identity, until=min((end for end in ends if end is not None), default=None))
+
+
+def _aware(moment: datetime.datetime | None) -> datetime.datetime | None:
+    return moment.replace(tzinfo=datetime.UTC) if moment is not None and not moment.tzinfo else moment
 
 
 def _authorization(given: Credentials) -> str:

@@ -3,24 +3,29 @@
 It knows HTTP, not schemas, so a kind that appeared yesterday works today. Reads that can be large have a raw form
 (bytes and a header). Nothing is opened before the first call, every call has a limit, every failure is a `kube.errors`.
 Where a namespace is "" for one object of a namespaced kind, the context's own namespace is meant; for lists, all.
-Watching is `kube.watch`, streams to and from pods are `kube.proxy` and `kube.logs`.
+Watching is `kube.watch`; streams to and from pods are `kube.{proxy,logs,exec,portforward}`.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Self
 
 import aiohttp
 import msgspec
 
-from sealane.kube import discovery, logs, proxy, resources, wire
+from sealane.kube import discovery, logs, portforward, proxy, resources, reviews, wire
+from sealane.kube import exec as execution
 from sealane.kube.config import Context
 from sealane.kube.errors import Disconnected
+from sealane.kube.exec import Terminal
 from sealane.kube.http import Body, Call, Http, Limits
+from sealane.kube.portforward import Tunnel
 from sealane.kube.proxy import ProxyResponse
 from sealane.kube.resources import Resource
+from sealane.kube.websocket import Socket
 from sealane.kube.wire import RawEvent, RawPage
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import UsageError
@@ -57,6 +62,11 @@ class Client:
     async def close(self) -> None:
         """Close every connection; calls and streams under way end with `Disconnected`."""
         await self.http.close()
+
+    def adopt(self, context: Context) -> None:
+        """Go on as `context`, which is the same person with renewed credentials (`config.same_person`)."""
+        self.context = context
+        self.http.adopt(context)
 
     async def hang_up(self) -> None:
         """Drop every connection and go on with new ones; watches are back within a second. For after a sleep."""
@@ -145,7 +155,7 @@ class Client:
         if resource_version:
             query.append(("resourceVersion", resource_version))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.http.limits.connect, sock_read=silence)
-        call = Call(method="GET", path=path, query=query, timeout=timeout)
+        call = Call(method="GET", path=path, query=query, timeout=timeout, patient=False)
         async with (
             self.http.open(call) as response,
             contextlib.aclosing(wire.events(response.content, target=self.http.target("GET", path))) as batches,
@@ -221,7 +231,8 @@ class Client:
         tail_lines: int | None = None,
         previous: bool = False,
     ) -> AsyncGenerator[bytes, None]:
-        """A container's log, line by line with the line ends; see `kube.logs`."""
+        """A container's log as it is, line by line with the line ends. To follow through interruptions, or several at
+        once, see `kube.tailing` and `kube.merging`."""
         options = logs.Options(container=container, follow=follow, tail_lines=tail_lines, previous=previous)
         return logs.stream(self.http, resources.PODS.path(pod, namespace=namespace, subresource="log"), options)
 
@@ -236,10 +247,41 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: Body = None,
         timeout: float = proxy.PATIENCE,
-    ) -> contextlib.AbstractAsyncContextManager[ProxyResponse]:
+    ) -> AbstractAsyncContextManager[ProxyResponse]:
         """A request to a pod's port through the API server; see `kube.proxy`. `timeout` is seconds of silence."""
         address = proxy.pod_path(pod, namespace=namespace, port=port, path=path)
         return proxy.open_response(self.http, method, address, headers=headers or {}, body=body, silence=timeout)
+
+    def proxy_websocket(
+        self, pod: str, *, namespace: str, port: int, path: str, protocols: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[Socket]:
+        """A WebSocket to a pod's port through the API server; for a service and headers see `kube.proxy`."""
+        address = proxy.pod_path(pod, namespace=namespace, port=port, path=path)
+        return proxy.open_websocket(self.http, address, headers={}, protocols=protocols)
+
+    def exec(
+        self,
+        pod: str,
+        *,
+        namespace: str,
+        container: str = "",
+        command: Sequence[str],
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> AbstractAsyncContextManager[Terminal]:
+        """A command in a running container; see `kube.exec`."""
+        where = {"namespace": namespace, "container": container}
+        return execution.run(self.http, pod, **where, command=command, stdin=stdin, tty=tty)
+
+    def attach(
+        self, pod: str, *, namespace: str, container: str = "", stdin: bool = False, tty: bool = False
+    ) -> AbstractAsyncContextManager[Terminal]:
+        """The process that the container runs already; see `kube.exec`."""
+        return execution.attach(self.http, pod, namespace=namespace, container=container, stdin=stdin, tty=tty)
+
+    def port_forward(self, pod: str, *, namespace: str, port: int) -> AbstractAsyncContextManager[Tunnel]:
+        """One connection to a pod's port; `kube.portforward.listening` makes a local port of it."""
+        return portforward.open_tunnel(self.http, pod, namespace=namespace, port=port)
 
     async def version(self) -> str:
         """The server's version as it calls itself, such as `v1.34.2`."""
@@ -271,6 +313,16 @@ class Client:
         path = resources.ACCESS_REVIEWS.path()
         status = (await self._ask("POST", path, **_json(review))).get("status", {})
         return Allowed(bool(status.get("allowed")), str(status.get("reason", "") or status.get("evaluationError", "")))
+
+    async def rules(self, namespace: str) -> reviews.Rules:
+        """All that this identity may do in a namespace (SelfSubjectRulesReview); everybody may ask."""
+        path = resources.RULES_REVIEWS.path()
+        body = await self.http.request("POST", path, **_json(reviews.question(namespace)))
+        try:
+            return reviews.answer(body)
+        except msgspec.DecodeError as error:
+            target = self.http.target("POST", path)
+            raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         """An exchange whose answer is one JSON object. `Disconnected` when it is something else (a login page)."""

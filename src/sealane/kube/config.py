@@ -14,47 +14,26 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sealane.kube import located
+from sealane.kube import credentials, egress, located
+from sealane.kube.credentials import Credentials, ExecSpec, OidcSpec
 from sealane.kube.errors import ConfigError, Target
 from sealane.kube.located import Place
 from sealane.lib.errors import NextStep
 from sealane.lib.text import listing, nearest
 
+__all__ = [
+    "Context",
+    "Credentials",
+    "ExecSpec",
+    "Kubeconfig",
+    "OidcSpec",
+    "default_paths",
+    "in_cluster",
+    "load",
+    "same_person",
+]
+
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-class ExecSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run a credential plugin. `command` holds an absolute path when it was written as a path."""
-
-    api_version: str
-    command: str
-    args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
-    install_hint: str = ""
-    interactive_mode: str = "IfAvailable"  # Never | IfAvailable | Always
-    provide_cluster_info: bool = False
-    file: Path | None = None
-    line: int = 0
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """As whom. At most one way to a token; a client certificate may stand beside it. Data is PEM bytes."""
-
-    token: str = ""
-    token_file: str = ""
-    username: str = ""
-    password: str = ""
-    cert_data: bytes = b""
-    cert_file: str = ""
-    key_data: bytes = b""
-    key_file: str = ""
-    exec: ExecSpec | None = None
-    impersonate_user: str = ""
-    impersonate_groups: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        given = [name for name in self.__struct_fields__ if getattr(self, name)]
-        return f"Credentials({', '.join(given) or 'none'})"
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +112,17 @@ def load(paths: Sequence[Path] | None = None) -> Kubeconfig:
     return Kubeconfig(contexts=contexts, current=current, files=files)
 
 
+def same_person(one: Context, other: Context) -> bool:
+    """Whether `other` is the same cluster by the same way as the same person, so that what was read as `one` may go on
+    being shown. Renewed tokens and certificates may differ, and the namespace to begin with."""
+    told = [str(each.problem or "") for each in (one, other)]
+    bare = [
+        msgspec.structs.replace(each, credentials=Credentials(), problem=None, namespace="", warnings=())
+        for each in (one, other)
+    ]
+    return told[0] == told[1] and bare[0] == bare[1] and credentials.same_person(one.credentials, other.credentials)
+
+
 def in_cluster(environ: Mapping[str, str] = os.environ, *, account: Path = ACCOUNT) -> Context | None:
     """The service account of the pod that we run in; None outside a cluster. Its rotating token file is re-read."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
@@ -192,7 +182,7 @@ def _sound_context(name: str, entry: Place, clusters: Mapping[str, Place], users
         tls_server_name=cluster.field("tls-server-name").text(),
         insecure=insecure,
         proxy_url=_proxy(cluster),
-        credentials=_credentials(user) if user is not None else Credentials(),
+        credentials=credentials.read(user, name=user_name.text()) if user is not None else Credentials(),
         warnings=tuple(_warnings(name, server, user, insecure=insecure)),
     )
 
@@ -212,61 +202,9 @@ def _referred(reference: Place, known: Mapping[str, Place], owner: str, sort: st
 def _proxy(cluster: Place) -> str:
     place = cluster.field("proxy-url")
     url = place.text()
-    if url and urlsplit(url).scheme not in {"http", "https"}:
-        raise place.error(f"proxy-url {url} is not supported: Sealane speaks to http and https proxies.")
+    if url and urlsplit(url).scheme not in egress.SPOKEN:
+        raise ConfigError(egress.unspoken("proxy-url", url), file=place.file, line=place.line, step=egress.STEP)
     return url
-
-
-def _credentials(user: Place) -> Credentials:
-    plugin = user.field("exec")
-    return Credentials(
-        token=user.field("token").text() or _oidc_token(user),
-        token_file=user.field("tokenFile").path(),
-        username=user.field("username").text(),
-        password=user.field("password").text(),
-        cert_data=user.field("client-certificate-data").base64(),
-        cert_file=user.field("client-certificate").path(),
-        key_data=user.field("client-key-data").base64(),
-        key_file=user.field("client-key").path(),
-        exec=_exec(plugin) if plugin else None,
-        impersonate_user=user.field("as").text(),
-        impersonate_groups=tuple(group.text() for group in user.field("as-groups").items()),
-    )
-
-
-def _oidc_token(user: Place) -> str:
-    provider = user.field("auth-provider")
-    return provider.field("config").field("id-token").text() if provider.field("name").text() == "oidc" else ""
-
-
-def _exec(plugin: Place) -> ExecSpec:
-    version = plugin.field("apiVersion")
-    group, _, short = version.text().partition("/")
-    if group != "client.authentication.k8s.io" or short not in {"v1", "v1beta1"}:
-        place = version if version else plugin
-        raise place.error(
-            f'the exec plugin speaks "{version.text()}"; '
-            "Sealane knows client.authentication.k8s.io/v1 and client.authentication.k8s.io/v1beta1."
-        )
-    command = plugin.field("command").text()
-    if not command:
-        raise plugin.error("the exec plugin has no command.")
-    if os.sep in command:
-        command = plugin.field("command").path()
-    mode = plugin.field("interactiveMode")
-    if mode.text("IfAvailable") not in {"Never", "IfAvailable", "Always"}:
-        raise mode.error(f'interactiveMode should be Never, IfAvailable or Always, not "{mode.text()}".')
-    return ExecSpec(
-        api_version=version.text(),
-        command=command,
-        args=tuple(argument.text() for argument in plugin.field("args").items()),
-        env=tuple((pair.field("name").text(), pair.field("value").text()) for pair in plugin.field("env").items()),
-        install_hint=plugin.field("installHint").text().strip(),
-        interactive_mode=mode.text("IfAvailable"),
-        provide_cluster_info=plugin.field("provideClusterInfo").switch(),
-        file=plugin.file,
-        line=plugin.line,
-    )
 
 
 def _warnings(name: str, server: str, user: Place | None, *, insecure: bool) -> Iterator[str]:
@@ -278,8 +216,13 @@ def _warnings(name: str, server: str, user: Place | None, *, insecure: bool) -> 
     if server.startswith("http://") and urlsplit(server).hostname not in {"127.0.0.1", "localhost", "::1"}:
         yield f"{name}: {server} is not encrypted; credentials travel in the clear."
     provider = user.field("auth-provider").field("name").text() if user is not None else ""
-    if provider:
+    if provider == "oidc":
         yield (
-            f"{name}: auth-provider {provider} is not refreshed by Sealane; "
-            "use an exec plugin (client.authentication.k8s.io/v1) so that the token stays fresh."
+            f"{name}: the sign-in of auth-provider oidc is renewed in memory alone; the kubeconfig is not written, so "
+            "where the issuer gives each refresh token for one use, kubectl will ask you to sign in again."
+        )
+    elif provider:
+        yield (
+            f"{name}: auth-provider {provider} is known neither to Sealane nor to kubectl since 1.26; "
+            "use an exec plugin (client.authentication.k8s.io/v1) instead."
         )

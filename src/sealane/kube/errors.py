@@ -21,12 +21,14 @@ from sealane.lib.text import duration
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom we asked and for what: goes into every sentence. `request` is `GET /api/v1/pods`, without the query."""
+    """Whom we asked and for what: goes into every sentence. `request` is `GET /api/v1/pods`, without the query. `note`
+    is what we know ourselves about why we are refused, half a sentence."""
 
     context: str
     server: str
     request: str = ""
     kubeconfig: str = ""
+    note: str = ""
 
     def kubectl(self, words: str) -> str:
         """A kubectl command against the same context of the same kubeconfig ("" is kubectl's own default)."""
@@ -125,7 +127,9 @@ class Unauthorized(ApiError):
     code = "kube-unauthorized"
 
     def _sentence(self, target: Target) -> str:
-        return f"{target.context}: the API server does not accept the credentials of this context (401 {self.message})."
+        known = f"; {target.note}" if target.note else ""
+        said = f"(401 {self.message}){known}"
+        return f"{target.context}: the API server does not accept the credentials of this context {said}."
 
     def _step(self, subject: Subject) -> tuple[str, str]:
         return ("Sign in again, then check who you are", "auth whoami")
@@ -257,6 +261,7 @@ class Unreachable(SealaneError):
     command: ClassVar[str] = "cluster-info"
 
     def __init__(self, why: str, *, target: Target) -> None:
+        self.why = why
         steps = (NextStep(title=self.title, command=target.kubectl(self.command)),)
         evidence = (Evidence(label="server", value=target.server), Evidence(label="request", value=target.request))
         super().__init__(f"{target.context}: {why}.", evidence=tuple(e for e in evidence if e.value), next_steps=steps)
@@ -336,3 +341,15 @@ class ExecPluginFailed(ConfigError):
     """The program that would give credentials failed, hung or answered nonsense."""
 
     code = "exec-plugin-failed"
+
+
+class SignInEnded(ConfigError):
+    """The sign-in that a context holds is over, and only its person can sign in again."""
+
+    code = "sign-in-ended"
+
+
+class IssuerFailed(ConfigError):
+    """The OIDC issuer could not be asked for a new token, or answered nonsense; tried again by itself."""
+
+    code = "oidc-issuer-failed"

@@ -8,29 +8,26 @@ exceptions end here.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDict
 from yarl import URL
 
-from sealane import __version__
-from sealane.kube import auth, errors, failures, tls
-from sealane.kube.auth import Identity
+from sealane.kube import errors, failures
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
+from sealane.kube.identity import Identity
+from sealane.kube.way import Way
 from sealane.lib.clock import Clock
 
 Query = Sequence[tuple[str, str]]
 Body = bytes | AsyncIterator[bytes] | None
+LARGEST_MESSAGE = 16 * 1024 * 1024  # bytes of one WebSocket message
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +55,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     timeout: aiohttp.ClientTimeout
     passthrough: bool = False
+    patient: bool = True
+    """Wait as a 429 asks, here; a caller that says aloud what it waits for (a watch) does it itself."""
 
     @property
     def repeatable(self) -> bool:
@@ -77,12 +76,15 @@ class Http:
         self.context = context
         self.limits = limits
         self._clock = clock
-        self._provider = auth.provider(context, clock=clock)
-        self._proxy = proxy_for(context)
+        self._way = Way(context, clock=clock)
         self._session: aiohttp.ClientSession | None = None
+        self._upgraded: set[aiohttp.ClientSession] = set()
         self._closed = False
-        self._tls_lock = asyncio.Lock()
-        self._tls: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
+
+    def adopt(self, context: Context) -> None:
+        """Go on as `context`, the same person with renewed credentials; what is under way goes on as it began."""
+        self.context = context
+        self._way = Way(context, clock=self._clock)
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
@@ -91,8 +93,9 @@ class Http:
 
     async def hang_up(self) -> None:
         """Drop every connection, also under exchanges: for when they are known to be dead (after a laptop's sleep)."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions = [*self._upgraded, *((self._session,) if self._session is not None else ())]
+        self._session = None
+        for session in sessions:
             await session.close()
 
     def target(self, method: str, path: str) -> Target:
@@ -125,7 +128,7 @@ class Http:
         response = await self._patiently(call)
         try:
             if not call.passthrough and response.status >= 300:
-                raise await failure(response, target=target)
+                raise await failure(response, target=await self._noted(target, response.status))
             yield response
         except aiohttp.ClientError as error:
             raise failures.network_error(error, target=target, limit=call.timeout.sock_read) from error
@@ -135,9 +138,38 @@ class Http:
             else:
                 _hang_up(response)
 
+    @contextlib.asynccontextmanager
+    async def upgrade(
+        self, call: Call, protocols: Sequence[str], *, trace: aiohttp.TraceConfig, closing: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket as this identity, with a session of its own; aiohttp's exceptions pass (see `kube.websocket`).
+
+        `closing` limits the wait for the server's farewell, in seconds.
+        """
+        self._check_usable(call)
+        way = self._way
+        arguments = await way.arguments(call.headers, await way.identity())
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, socket_factory=_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=call.timeout,
+            trace_configs=[trace],
+        ) as session:
+            self._upgraded.add(session)
+            try:
+                yield await session.ws_connect(
+                    call.url(self.context.server),
+                    protocols=protocols,
+                    **arguments,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=closing),
+                    max_msg_size=LARGEST_MESSAGE,
+                )
+            finally:
+                self._upgraded.discard(session)
+
     async def renew(self) -> bool:
         """Sign in anew after the server refused the current identity; True when that changed anything."""
-        return await self._provider.renew(await self._provider.current())
+        return await self._way.renew(await self._way.identity())
 
     async def _patiently(self, call: Call) -> aiohttp.ClientResponse:
         """Send until the server has time: a 429 (or a 5xx that names a time) is repeated after `Retry-After`."""
@@ -145,7 +177,13 @@ class Http:
         while True:
             response = await self._authenticated(call)
             wait = _asked_to_wait(response)
-            if not wait or not call.repeatable or call.passthrough or waited + wait > self.limits.busy:
+            if (
+                not wait
+                or not call.patient
+                or not call.repeatable
+                or call.passthrough
+                or waited + wait > self.limits.busy
+            ):
                 return response
             response.release()
             await self._clock.sleep(wait)
@@ -153,65 +191,69 @@ class Http:
 
     async def _authenticated(self, call: Call) -> aiohttp.ClientResponse:
         """Send as the current identity; after a 401 once more as a renewed one, if there is any."""
+        self._check_usable(call)
+        way = self._way
+        identity = await way.identity()
+        response = await self._connected(call, way, identity)
+        if call.passthrough:
+            return response  # a pod's own 401 is no reason to sign in again
+        if response.status != 401:
+            way.accepted(identity)
+            return response
+        if not call.repeatable or not await way.renew(identity):
+            return response
+        response.release()
+        identity = await way.identity()
+        response = await self._send(call, way, identity)
+        if response.status != 401:
+            way.accepted(identity)
+        return response
+
+    async def _connected(self, call: Call, way: Way, identity: Identity) -> aiohttp.ClientResponse:
+        """Send; after a failure of TLS once more, if a certificate or an authority was replaced since it was read."""
+        try:
+            return await self._send(call, way, identity)
+        except errors.TlsFailed as error:
+            if not call.repeatable or not await way.mended(error, identity):
+                raise
+        except errors.Disconnected as error:
+            if call.method != "GET" or not await way.mended(error, identity):
+                raise
+        return await self._send(call, way, await way.identity())
+
+    def _check_usable(self, call: Call) -> None:
         if self.context.problem is not None:
             raise self.context.problem
         if self._closed:
             raise errors.Disconnected("this client is closed", target=self.target(call.method, call.path))
-        identity = await self._provider.current()
-        response = await self._send(call, identity)
-        if response.status != 401 or call.passthrough or not call.repeatable:
-            return response  # a pod's own 401 is no reason to sign in again
-        if not await self._provider.renew(identity):
-            return response
-        response.release()
-        return await self._send(call, await self._provider.current())
 
-    async def _send(self, call: Call, identity: Identity) -> aiohttp.ClientResponse:
-        settings = await self._tls_for(identity)
+    async def _send(self, call: Call, way: Way, identity: Identity) -> aiohttp.ClientResponse:
+        arguments = await way.arguments(call.headers, identity)
         try:
             return await self._opened().request(
                 call.method,
-                call.url(self.context.server),
+                call.url(way.context.server),
                 data=call.body,
-                headers=self._headers(call.headers, identity),
                 timeout=call.timeout,
-                ssl=settings if settings is not None else True,
-                server_hostname=self.context.tls_server_name or None,
-                proxy=self._proxy,
                 allow_redirects=False,
                 auto_decompress=not call.passthrough,
+                **arguments,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
             limit = self.limits.connect if connecting else call.timeout.sock_read or call.timeout.total
-            raise failures.network_error(error, target=self.target(call.method, call.path), limit=limit) from error
+            target = self.target(call.method, call.path)
+            found = failures.network_error(error, target=target, limit=limit)
+            if note := await way.note(found, identity):
+                found = type(found)(f"{found.why}; {note}", target=target)
+            raise found from error
 
-    def _headers(self, given: Mapping[str, str], identity: Identity) -> CIMultiDict[str]:
-        headers: CIMultiDict[str] = CIMultiDict(given)
-        headers.setdefault("Accept-Encoding", "identity")
-        headers.setdefault("Accept", "application/json")
-        headers["User-Agent"] = f"sealane/{__version__}"
-        if identity.authorization:
-            headers["Authorization"] = identity.authorization
-        credentials = self.context.credentials
-        if credentials.impersonate_user:
-            headers["Impersonate-User"] = credentials.impersonate_user
-            for group in credentials.impersonate_groups:
-                headers.add("Impersonate-Group", group)
-        return headers
-
-    async def _tls_for(self, identity: Identity) -> ssl.SSLContext | None:
-        if self.context.server.startswith("http://"):
-            return None
-        key = (identity.certificate, identity.key)
-        found = self._tls.get(key)
-        if found is None:
-            async with self._tls_lock:  # a dozen watches start at once; one context means one pool of connections
-                found = self._tls.get(key)
-                if found is None:
-                    found = await asyncio.to_thread(tls.build, self.context, identity)
-                self._tls = {key: found}  # an older certificate is not needed again
-        return found
+    async def _noted(self, target: Target, status: int) -> Target:
+        """The target with what is known of why we are refused."""
+        if status != 401:
+            return target
+        note = self._way.refusal(await self._way.identity())
+        return msgspec.structs.replace(target, note=note)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
@@ -267,17 +309,6 @@ async def failure(response: aiohttp.ClientResponse, *, target: Target) -> errors
         while len(body) < 2**18 and (part := await next_part(response.content)):
             body += part
     return failures.api_error(response.status, body, target=target, retry_after=_retry_after(response))
-
-
-def proxy_for(context: Context) -> str | None:
-    """The proxy on the way: the context's, else the environment's as curl reads it; never one for this machine."""
-    if context.proxy_url:
-        return context.proxy_url
-    parts = urlsplit(context.server)
-    host = parts.hostname or ""
-    if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass_environment(parts.netloc):
-        return None
-    return getproxies_environment().get(parts.scheme)
 
 
 def _asked_to_wait(response: aiohttp.ClientResponse) -> float:

@@ -61,6 +61,16 @@ class Place:
         for node in self.node.value:
             yield Place(node, self.file, f"an entry of {self.what}")
 
+    def entries(self) -> Iterator[tuple[str, Place]]:
+        """The keys and values of a map; none where there is nothing."""
+        if not self:
+            return
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self.error(f"{self.what} should be a map.")
+        for key, value in self.node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield str(key.value), Place(value, self.file, str(key.value))
+
     def text(self, default: str = "") -> str:
         """The scalar as written."""
         if not self:

@@ -7,6 +7,8 @@ by TCP keep-alive (`kube.http`).
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import aiohttp
@@ -19,32 +21,47 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of which container's log. `tail_lines` None means from the beginning."""
+    """Which part of which container's log. `tail_lines` None means from the beginning; `since` is an aware time, which
+    API servers cut to whole seconds; `limit_bytes` ends the answer in the middle of a line."""
 
     container: str = ""
     follow: bool = False
     tail_lines: int | None = None
     previous: bool = False
+    since: datetime.datetime | None = None
+    timestamps: bool = False
+    limit_bytes: int | None = None
 
     def query(self) -> list[tuple[str, str]]:
         """As the API server's query parameters."""
+        since = self.since.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if self.since else ""
         pairs = (
             ("container", self.container),
             ("follow", "true" if self.follow else ""),
             ("tailLines", "" if self.tail_lines is None else str(self.tail_lines)),
             ("previous", "true" if self.previous else ""),
+            ("sinceTime", since),
+            ("timestamps", "true" if self.timestamps else ""),
+            ("limitBytes", "" if self.limit_bytes is None else str(self.limit_bytes)),
         )
         return [(key, value) for key, value in pairs if value]
 
 
 async def stream(http: Http, path: str, options: Options) -> AsyncGenerator[bytes, None]:
     """The log's lines, each with its line end (the last may lack it). Close it with `contextlib.aclosing`."""
+    async with opened(http, path, options) as response:
+        async for line in lines(response, end=b"\n"):
+            yield line
+
+
+@contextlib.asynccontextmanager
+async def opened(http: Http, path: str, options: Options) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The open answer, for those who need its head too."""
     silence = FOLLOW_SILENCE if options.follow else http.limits.request
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=http.limits.connect, sock_read=silence)
     call = Call(method="GET", path=path, query=options.query(), headers={"Accept": "text/plain, */*"}, timeout=timeout)
     async with http.open(call) as response:
-        async for line in lines(response, end=b"\n"):
-            yield line
+        yield response
 
 
 async def lines(response: aiohttp.ClientResponse, *, end: bytes = b"") -> AsyncIterator[bytes]:

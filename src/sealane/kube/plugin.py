@@ -19,12 +19,15 @@ from typing import Any
 
 import msgspec
 
-from sealane.kube.config import Context, ExecSpec
+from sealane.kube.config import Context
+from sealane.kube.credentials import ExecSpec
 from sealane.kube.errors import ExecPluginFailed, ExecPluginMissing
 from sealane.lib.errors import NextStep
 from sealane.lib.text import duration
 
 LIMIT = 60.0
+MOST = 1024 * 1024  # bytes of an answer; a token has hundreds
+WORDS = 64 * 1024  # bytes of stderr that are kept, from its end
 
 
 class Granted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -57,11 +60,13 @@ async def run(spec: ExecSpec, context: Context, *, limit: float = LIMIT) -> Gran
     process = await _start(spec, context)
     try:
         async with asyncio.timeout(limit):
-            stdout, stderr = await process.communicate()
+            stdout, stderr = await _heard(process)
     except TimeoutError:
         raise _failed(spec, context, f"did not answer within {duration(limit)}") from None
     finally:
         await _end(process)
+    if stdout is None:
+        raise _failed(spec, context, f"answered more than {MOST:,} bytes, which no ExecCredential has")
     if process.returncode != 0:
         lines = stderr.decode("utf-8", "replace").strip().splitlines()
         said = f": {lines[-1].strip()[:300]}" if lines else " and said nothing"
@@ -93,6 +98,33 @@ async def _start(spec: ExecSpec, context: Context) -> asyncio.subprocess.Process
         ) from error
     except OSError as error:
         raise _failed(spec, context, f"cannot be started ({(error.strerror or '').lower()})") from error
+
+
+async def _heard(process: asyncio.subprocess.Process) -> tuple[bytes | None, bytes]:
+    """All of stdout (None for too much of it) and the end of stderr; returns when the process has ended, or talked too
+    much."""
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:  # never: both are pipes
+        return b"", b""
+    words = asyncio.ensure_future(_last(stderr))
+    try:
+        answer = b""
+        while part := await stdout.read(65536):
+            answer += part
+            if len(answer) > MOST:
+                return None, b""
+        said = await words
+        await process.wait()
+        return answer, said
+    finally:
+        words.cancel()
+
+
+async def _last(stream: asyncio.StreamReader) -> bytes:
+    kept = b""
+    while part := await stream.read(65536):
+        kept = (kept + part)[-WORDS:]
+    return kept
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

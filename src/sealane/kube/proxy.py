@@ -1,4 +1,4 @@
-"""Requests to a pod's port through the API server, as bytes in both directions.
+"""Requests and WebSockets to a pod's or service's port through the API server, as bytes in both directions.
 
 From outside a cluster this is the only way to a pod that needs no tunnel: the path
 `…/pods/NAME:PORT/proxy/PATH`. Bytes are handed on as they arrive, still compressed if the pod compressed them; leaving
@@ -10,15 +10,16 @@ also a 500, is the answer.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 import aiohttp
 
-from sealane.kube import errors, failures
+from sealane.kube import errors, failures, websocket
 from sealane.kube.errors import Target
 from sealane.kube.http import Body, Call, Http, next_part, read
-from sealane.kube.resources import PODS
+from sealane.kube.resources import PODS, SERVICES
+from sealane.kube.websocket import Socket
 
 PATIENCE = 60.0
 BODY_LIMIT = 64 * 1024 * 1024
@@ -61,6 +62,23 @@ def pod_path(pod: str, *, namespace: str, port: int, path: str) -> str:
     """The API server's path for `path` (with its query) on a pod's port."""
     root = PODS.path(namespace=namespace)
     return f"{root}/{quote(pod, safe='')}:{port}/proxy/{path.lstrip('/')}"
+
+
+def service_path(service: str, *, namespace: str, port: int | str, path: str) -> str:
+    """The same for a service's port, by number or by name; `https:NAME` as the service where it speaks TLS."""
+    root = SERVICES.path(namespace=namespace)
+    return f"{root}/{quote(service, safe=':')}:{quote(str(port), safe='')}/proxy/{path.lstrip('/')}"
+
+
+@contextlib.asynccontextmanager
+async def open_websocket(
+    http: Http, path: str, *, headers: Mapping[str, str], protocols: Sequence[str] = ()
+) -> AsyncIterator[Socket]:
+    """A WebSocket into a pod or service at one of the paths above; its path may carry a query. Errors as `connect`."""
+    sent = {name: value for name, value in headers.items() if name.lower() not in _OURS}
+    sent = {name: value for name, value in sent.items() if not name.lower().startswith("sec-websocket-")}
+    async with websocket.connect(http, path, headers=sent, protocols=protocols) as socket:
+        yield socket
 
 
 @contextlib.asynccontextmanager

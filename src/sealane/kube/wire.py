@@ -8,7 +8,8 @@ by nobody here, is cut out of the bytes on the way in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any, cast
 
 import aiohttp
@@ -71,6 +72,8 @@ class RawPage(msgspec.Struct, frozen=True):
     resource_version: str
     continue_token: str = ""
     remaining: int = 0
+    unreadable: int = 0
+    """Items that have no name; they are left out of `objects`."""
 
 
 class RawEvent(msgspec.Struct, frozen=True):
@@ -104,7 +107,7 @@ class _ListMeta(msgspec.Struct, rename="camel"):
 
 class _RawList(msgspec.Struct, rename="camel"):
     metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
-    items: list[msgspec.Raw] | None = None
+    items: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
     kind: str = ""
     api_version: str = ""
 
@@ -126,8 +129,14 @@ _status = msgspec.json.Decoder(Status)
 
 
 def raw_object(data: bytes | msgspec.Raw) -> RawObject:
-    """Header and trimmed bytes of one object's JSON. `msgspec.DecodeError` when it is no object with metadata."""
-    metadata = _header.decode(data).metadata
+    """Header and trimmed bytes of one object's JSON. Odd parts of its metadata are left out rather than the object.
+
+    `msgspec.ValidationError` when it is JSON without a name, any other `msgspec.DecodeError` when it is no JSON.
+    """
+    try:
+        metadata = _header.decode(data).metadata
+    except msgspec.ValidationError:
+        return RawObject(_salvaged(data), bytes(data))
     raw = bytes(data)
     if metadata.managed_fields:
         raw = without_managed_fields(raw, bytes(metadata.managed_fields))
@@ -143,6 +152,39 @@ def raw_object(data: bytes | msgspec.Raw) -> RawObject:
         owner_references=metadata.owner_references,
     )
     return RawObject(meta, raw)
+
+
+def _salvaged(data: bytes | msgspec.Raw) -> Meta:
+    """As much of a header as can be made of metadata that is not as it should be."""
+    body = msgspec.json.decode(data)
+    found: Any = body.get("metadata") if isinstance(body, dict) else None
+    found = found if isinstance(found, dict) else {}
+    name = found.get("name")
+    if not isinstance(name, str) or not name:
+        raise msgspec.ValidationError("the object has no name")
+
+    def text(field: str) -> str:
+        value = found.get(field)
+        return value if isinstance(value, str) else ""
+
+    labels = found.get("labels")
+    pairs = labels.items() if isinstance(labels, dict) else ()
+    return Meta(
+        name=name,
+        namespace=text("namespace"),
+        uid=text("uid"),
+        resource_version=text("resourceVersion"),
+        creation_timestamp=text("creationTimestamp") or None,
+        deletion_timestamp=text("deletionTimestamp") or None,
+        labels={key: value for key, value in pairs if isinstance(value, str)} or None,
+        owner_references=tuple(_owners(found.get("ownerReferences"))),
+    )
+
+
+def _owners(found: Any) -> Iterator[Owner]:
+    for entry in found if isinstance(found, list) else ():
+        with contextlib.suppress(msgspec.ValidationError):
+            yield msgspec.convert(entry, Owner)
 
 
 def without_managed_fields(raw: bytes, value: bytes) -> bytes:
@@ -168,23 +210,31 @@ def without_managed_fields(raw: bytes, value: bytes) -> bytes:
 def page(body: bytes, *, target: Target) -> RawPage:
     """Decode a list's answer; the objects get the kind that the list has, as items of built-in lists carry none.
 
-    `Disconnected` when the answer is no list (a proxy's page, a body cut short).
+    One item without a name does not cost the list; it is counted. `Disconnected` when the answer is no list (a proxy's
+    page, a body cut short): it must not look like an empty one.
     """
+    objects: list[RawObject] = []
+    unreadable = 0
     try:
         found = _list.decode(body)
-        prefix = _kind_prefix(found)
-        objects = [raw_object(prefix + bytes(item)[1:] if prefix else item) for item in found.items or ()]
+        if isinstance(found.items, msgspec.UnsetType):
+            raise msgspec.ValidationError("there are no items")
+        items = found.items or []
+        prefix = _kind_prefix(found, items)
+        for item in items:
+            try:
+                objects.append(raw_object(prefix + bytes(item)[1:] if prefix else item))
+            except msgspec.DecodeError:  # the list as a whole is JSON, so this is about the item alone
+                unreadable += 1
     except msgspec.DecodeError as error:
         raise Disconnected(f"{target.server} sent something that is no list of objects", target=target) from error
     meta = found.metadata
-    return RawPage(objects, meta.resource_version, meta.continue_, meta.remaining_item_count)
+    return RawPage(objects, meta.resource_version, meta.continue_, meta.remaining_item_count, unreadable)
 
 
-def _kind_prefix(found: _RawList) -> bytes:
+def _kind_prefix(found: _RawList, items: list[msgspec.Raw]) -> bytes:
     """`{"kind":"Pod","apiVersion":"v1",` for items that lack it; nothing when they carry it (custom resources)."""
-    if not found.items or bytes(memoryview(found.items[0])[:64]).lstrip(b"{ \n").startswith(
-        (b'"apiVersion"', b'"kind"')
-    ):
+    if not items or bytes(memoryview(items[0])[:64]).lstrip(b"{ \n").startswith((b'"apiVersion"', b'"kind"')):
         return b""
     kind = found.kind.removesuffix("List")
     return b"".join(
@@ -245,11 +295,17 @@ def _one_event(line: bytes) -> RawEvent:
 
 
 def bookmark(data: bytes | msgspec.Raw) -> tuple[str, bool]:
-    """A BOOKMARK's resource version, and whether it ends the initial events of a WatchList."""
-    found = _bookmark.decode(data).metadata
+    """A BOOKMARK's resource version ("" when it has none), and whether it ends the initial events of a WatchList."""
+    try:
+        found = _bookmark.decode(data).metadata
+    except msgspec.DecodeError:
+        return "", False
     return found.resource_version, (found.annotations or {}).get("k8s.io/initial-events-end") == "true"
 
 
 def status(data: bytes | msgspec.Raw) -> Status:
-    """The Status of an ERROR event."""
-    return _status.decode(data)
+    """The Status of an ERROR event; an empty one when it is something else."""
+    try:
+        return _status.decode(data)
+    except msgspec.DecodeError:
+        return Status()

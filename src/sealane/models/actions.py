@@ -19,9 +19,9 @@ from sealane.kube import errors as kube_errors
 from sealane.kube import resources
 from sealane.kube.client import Client
 from sealane.lib import text
-from sealane.lib.errors import Evidence, NextStep, SealaneError, UsageError
-from sealane.models import capacity, errors, hosted, preflight, shares, stages
-from sealane.models.action_errors import NamespaceForbidden, PartlyApplied
+from sealane.lib.errors import Evidence, NextStep, NotAllowed, SealaneError, UsageError
+from sealane.models import capacity, errors, hosted, preflight, rights, shares, stages
+from sealane.models.action_errors import PartlyApplied
 from sealane.models.hosted import Key
 from sealane.models.plan import plan as make_plan
 from sealane.models.removal import Removal, preview_removal, remove
@@ -59,12 +59,18 @@ async def submit(fleet: Fleet, plan: Plan, *, dry_run: bool = False) -> Submissi
     `preflight.check` raises, and PartlyApplied when something failed after the first object was there."""
     if plan.refusals:
         raise plan.refusals[0]
-    client = fleet.cluster(plan.spec.cluster).client
-    warnings = (*plan.warnings, *await preflight.check(client, plan))
+    cluster = fleet.cluster(plan.spec.cluster)
+    new = hosted.deployment_of(cluster, plan.spec.namespace, plan.spec.name) is None
+    rights.demand(cluster, "host" if new else "change", plan.spec.namespace, name=plan.spec.name)
+    try:
+        warnings = (*plan.warnings, *await preflight.check(cluster.client, plan))
+    except NotAllowed:
+        cluster.doubt()
+        raise
     key = Key(plan.spec.cluster, plan.spec.namespace, plan.spec.name)
     names = tuple(f"{item['kind']} {item['metadata']['name']}" for item in plan.manifests)
     if not dry_run:
-        await _apply_all(client, plan)
+        await _apply_all(cluster.client, plan)
         await _until_seen(fleet, key)
     return Submission(key=key, objects=names, warnings=warnings, dry_run=dry_run)
 
@@ -120,6 +126,7 @@ async def scale(fleet: Fleet, key: Key, copies: int) -> Hosted:
     if copies < 0:
         raise UsageError(f"{copies} copies make no sense; ask for 0 or more.")
     cluster = fleet.cluster(key.cluster)
+    rights.demand(cluster, "scale", key.namespace, name=key.name)
     spec = hosted.spec_of(cluster.name, await _live(cluster, key))
     warnings: tuple[str, ...] = ()
     if copies > spec.copies:
@@ -127,7 +134,7 @@ async def scale(fleet: Fleet, key: Key, copies: int) -> Hosted:
     try:
         await cluster.client.scale(resources.DEPLOYMENTS, key.name, copies, namespace=key.namespace)
     except kube_errors.Forbidden as error:
-        raise _no_right(key, "scale", error) from error
+        raise _no_right(cluster, key, "scale", error) from error
     engines = await hosted.ask_engines(cluster, key.namespace, key.name)
     stage = stages.stage_of(hosted.picture(cluster, key.namespace, key.name, engines=engines))
     after = hosted.row(cluster.name, await _live(cluster, key), stage)
@@ -175,13 +182,14 @@ def _above(spec: ModelSpec, copies: int, each: float, bound: str, *, fitting: in
 async def restart(fleet: Fleet, key: Key) -> None:
     """Replace every copy, one after the other, by a changed annotation of the pod template. Raises NotHosted."""
     cluster = fleet.cluster(key.cluster)
+    rights.demand(cluster, "restart", key.namespace, name=key.name)
     await _live(cluster, key)
     stamp = cluster.now().isoformat(timespec="seconds")
     patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: stamp}}}}}
     try:
         await cluster.client.patch(resources.DEPLOYMENTS, key.name, patch, namespace=key.namespace)
     except kube_errors.Forbidden as error:
-        raise _no_right(key, "restart", error) from error
+        raise _no_right(cluster, key, "restart", error) from error
 
 
 async def replan(fleet: Fleet, key: Key, card: ModelCard, **knobs: Any) -> Plan:
@@ -210,9 +218,6 @@ async def _live(cluster: Cluster, key: Key) -> DeploymentView:
     return found
 
 
-def _no_right(key: Key, verb: str, error: kube_errors.Forbidden) -> NamespaceForbidden:
-    return NamespaceForbidden(
-        f"You may not {verb} {key.name} in namespace {key.namespace} of {key.cluster}.",
-        evidence=error.evidence,
-        next_steps=error.next_steps,
-    )
+def _no_right(cluster: Cluster, key: Key, action: rights.Action, error: kube_errors.Forbidden) -> NotAllowed:
+    cluster.doubt()
+    return rights.refused(cluster.name, key.namespace, rights.NEEDS[action][0], error)

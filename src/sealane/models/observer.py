@@ -55,9 +55,10 @@ class Observer:
         self._present: set[Key] = set()
         self._followers: dict[Key, dict[str, Follower]] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._clusters = dict(fleet.clusters)
         self._group: asyncio.TaskGroup | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._changes = fleet.subscribe(pace=LOOK_PACE)
+        self._changes = fleet.subscribe(pace=LOOK_PACE, kinds=hosted.KINDS)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -147,6 +148,7 @@ class Observer:
 
     async def _listen(self) -> None:
         async for batch in self._changes:
+            self._leave()
             touched = {name for name, kind in batch if kind is None or kind in hosted.KINDS}
             self._look(self._fleet.clusters if batch.everything else touched)
 
@@ -155,10 +157,29 @@ class Observer:
             await self._clock.sleep(LOOK_EVERY)
             self._look(self._fleet.clusters)
 
+    def _leave(self) -> None:
+        """Let go of clusters that the fleet follows no more, or that another one has taken the name of."""
+        now = self._fleet.clusters
+        left = {name for name, cluster in self._clusters.items() if now.get(name) is not cluster}
+        self._clusters = dict(now)
+        if not left:
+            return
+        for pod_key in [key for key in self._tasks if key[0] in left]:
+            self._tasks.pop(pod_key).cancel()
+        gone = {key for key in (*self._history, *self._present, *self._followers) if key.cluster in left}
+        self._present -= gone
+        for key in gone:
+            self._followers.pop(key, None)
+            self._history.pop(key, None)
+            self._hub.publish(key)
+
     def _look(self, names: Iterable[str]) -> None:
         for name in list(names):
+            cluster = self._fleet.clusters.get(name)
+            if cluster is None:  # it left since the batch was made
+                continue
             try:
-                self._look_at(self._fleet.cluster(name))
+                self._look_at(cluster)
             except Exception:  # noqa: BLE001 - a task's border: one odd object must not end the watch over the others
                 _log.exception("looking at the models of %s failed", name)
 

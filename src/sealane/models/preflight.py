@@ -16,13 +16,14 @@ from sealane.kube import errors as kube_errors
 from sealane.kube import resources
 from sealane.kube.client import Client
 from sealane.lib.errors import Evidence, NextStep, SealaneError
-from sealane.models import errors, failures
-from sealane.models.action_errors import FieldConflict, NamespaceForbidden, PodRefused
+from sealane.models import errors, failures, rights
+from sealane.models.action_errors import FieldConflict, PodRefused
 from sealane.models.labels import MANAGED_BY, MANAGER, MODEL_ANNOTATION
 from sealane.models.types import ModelSpec, Plan
 
 _MANAGER = re.compile(r'conflict with "([^"]+)"')
 _RIGHT = re.compile(r'cannot \w+ resource "')
+_RIGHT_VERB = re.compile(r'cannot (\w+) resource "')
 _SHARING_OFF = "while gpu sharing is disabled"
 
 
@@ -130,17 +131,9 @@ def _conflict(
 def _refused(spec: ModelSpec, manifest: Mapping[str, Any], error: kube_errors.Forbidden) -> SealaneError:
     """403 means a missing right, unless it is admission's or a quota's word."""
     if _is_right(error.message):
-        resource = resources.of(manifest)
-        return NamespaceForbidden(
-            f"You may not create {resource.plural} in namespace {spec.namespace} of {spec.cluster}.",
-            evidence=error.evidence,
-            next_steps=(
-                NextStep(
-                    title="See what you may do, and ask for the rest",
-                    command=_kubectl(spec, f"-n {spec.namespace} auth can-i --list"),
-                ),
-            ),
-        )
+        verb = _RIGHT_VERB.search(error.message)
+        need = rights.Need(verb[1] if verb else "create", resources.of(manifest))
+        return rights.refused(spec.cluster, spec.namespace, need, error)
     return PodRefused(failures.creation(error.message), evidence=error.evidence)
 
 

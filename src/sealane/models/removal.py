@@ -16,11 +16,10 @@ import msgspec
 from sealane.fleet import Cluster, Fleet
 from sealane.kube import errors as kube_errors
 from sealane.kube import quantities, resources
-from sealane.kube.client import Client
 from sealane.kube.resources import Resource
 from sealane.lib import text
 from sealane.lib.errors import Evidence, NextStep
-from sealane.models import hosted
+from sealane.models import hosted, rights
 from sealane.models.action_errors import NamespaceForbidden, StillLeaving
 from sealane.models.hosted import Key
 
@@ -61,11 +60,12 @@ async def remove(fleet: Fleet, key: Key, *, with_weights: bool, timeout: float =
     """Delete the model's objects and wait until its pods are gone. Raises NotHosted, NamespaceForbidden, StillLeaving
     (accepted, but not gone within `timeout` seconds)."""
     cluster = fleet.cluster(key.cluster)
+    rights.demand(cluster, "remove", key.namespace, name=key.name, weights=with_weights)
     found, unseen = await _find(cluster, key)
     done = _split(key, found, unseen, with_weights=with_weights)
     for each in found:
         if each.text in done.went:
-            await _delete(cluster.client, key, each)
+            await _delete(cluster, key, each)
     await _gone(cluster, fleet, key, timeout)
     return done
 
@@ -106,19 +106,20 @@ def _split(key: Key, found: Sequence[_Found], unseen: tuple[str, ...], *, with_w
     return Removal(key=key, went=tuple(went), stayed=tuple(stayed), unseen=unseen)
 
 
-async def _delete(client: Client, key: Key, each: _Found) -> None:
+async def _delete(cluster: Cluster, key: Key, each: _Found) -> None:
     try:
-        await client.delete(each.resource, each.name, namespace=key.namespace, uid=each.uid)
+        await cluster.client.delete(each.resource, each.name, namespace=key.namespace, uid=each.uid)
     except kube_errors.NotFound:
         return
     except kube_errors.Conflict:
         return  # made anew under the same name since we looked: not ours to remove
     except kube_errors.Forbidden as error:
+        cluster.doubt()
+        refused = rights.refused(cluster.name, key.namespace, rights.Need("delete", each.resource), error)
         raise NamespaceForbidden(
-            f"You may not delete {each.resource.plural} in namespace {key.namespace} of {key.cluster}; "
-            f"{each.text} is still there.",
-            evidence=error.evidence,
-            next_steps=error.next_steps,
+            f"{refused.sentence} {each.text} is still there.",
+            evidence=refused.evidence,
+            next_steps=refused.next_steps,
         ) from error
 
 

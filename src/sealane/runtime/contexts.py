@@ -54,7 +54,7 @@ def of_user(choice: str) -> Chosen:
 
     Raises ConfigError for a broken file, UnknownContext with the nearest names, NoContexts.
     """
-    names = () if choice == KUBECONFIG else tuple(name.strip() for name in choice.split(",") if name.strip())
+    names = () if choice == KUBECONFIG else _names(choice)
     paths = [path.absolute() for path in config.default_paths()]
     return Chosen(contexts=_pick(paths, names), kubeconfig=os.pathsep.join(map(str, paths)), sandbox=False)
 
@@ -63,6 +63,25 @@ def of_files(kubeconfig: str, names: Sequence[str], *, sandbox: bool) -> Chosen:
     """Named contexts out of kubeconfig files, as a running `up` wrote them down."""
     paths = [Path(part) for part in kubeconfig.split(os.pathsep)]
     return Chosen(contexts=_pick(paths, tuple(names)), kubeconfig=kubeconfig, sandbox=sandbox)
+
+
+def again(paths: Sequence[Path], choice: str) -> tuple[Chosen, SealaneError | None]:
+    """What the choice of a running `up` means by now. Named contexts that are gone are left out, with the error that
+    says so; it is raised when nothing is left, as are ConfigError and NoContexts."""
+    kubeconfig = os.pathsep.join(map(str, paths))
+    if choice == KUBECONFIG:
+        return Chosen(contexts=_pick(paths, ()), kubeconfig=kubeconfig, sandbox=False), None
+    known = config.load(paths).contexts
+    names = _names(choice)
+    found = tuple(known[name] for name in names if name in known)
+    missing = next((_unknown(name, known, paths) for name in names if name not in known), None) if known else None
+    if missing is not None and not found:
+        raise missing
+    return Chosen(contexts=found or _pick(paths, names), kubeconfig=kubeconfig, sandbox=False), missing
+
+
+def _names(choice: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in choice.split(",") if name.strip())
 
 
 def _pick(paths: Sequence[Path], names: tuple[str, ...]) -> tuple[Context, ...]:

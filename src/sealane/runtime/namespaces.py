@@ -7,7 +7,7 @@ kept in the data directory, so that the next command finds what the last one hos
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,6 +37,14 @@ def remembered(fleet: Fleet, data_dir: Path) -> Iterator[None]:
         found = {name: _merged(known.get(name, []), cluster.hints) for name, cluster in fleet.clusters.items()}
         if any(found[name] != known.get(name, []) for name in found):
             _write(data_dir, {**known, **found})
+
+
+def recall(fleet: Fleet, data_dir: Path, names: Collection[str]) -> None:
+    """Tell clusters that joined a running fleet the namespaces that were used in them before."""
+    known = _read(data_dir)
+    for name in names:
+        for namespace in known.get(name, []) if name in fleet.clusters else ():
+            fleet.clusters[name].hint(namespace)
 
 
 def _merged(before: list[str], now: frozenset[str]) -> list[str]:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from sealane.runtime import contexts, namespaces, sandbox_child
+from sealane.runtime import breaking, contexts, namespaces, sandbox_child
 from sealane.runtime.contexts import Chosen
+from sealane.runtime.kubeconfig import Following
 from sealane.runtime.parts import Parts
+
+if TYPE_CHECKING:
+    from sealane.fleet import Fleet, Replaced
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +45,16 @@ async def choose(
 
 
 @contextlib.asynccontextmanager
-async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], None]) -> AsyncIterator[Stack]:
-    """Fleet, observer and applications for the chosen contexts."""
+async def open_stack(
+    chosen: Chosen,
+    parts: Parts,
+    *,
+    choice: str,
+    switch: Callable[[str], None],
+    changed: Callable[[Chosen], None] = lambda chosen: None,
+) -> AsyncIterator[Stack]:
+    """Fleet, observer and applications for the chosen contexts. The user's own kubeconfig is followed while it is open,
+    as `choice` says, and each other set of contexts is told to `changed`; the sandbox's own changes only with it."""
     from sealane.console import app as console_app
     from sealane.console import real
     from sealane.fleet import Fleet
@@ -54,6 +67,7 @@ async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], No
     async with contextlib.AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(chosen.contexts, sandbox=chosen.sandbox))
         stack.enter_context(namespaces.remembered(fleet, parts.data_dir))
+        following = _following(fleet, chosen, parts, choice=choice, changed=changed)
         observer = await stack.enter_async_context(Observer(fleet))
         gateway = gateway_app.build(
             replicas=FleetReplicas(fleet),
@@ -69,11 +83,27 @@ async def open_stack(chosen: Chosen, parts: Parts, *, switch: Callable[[str], No
             keys=parts.keys,
             usage=parts.usage,
             doctor=Doctor(fleet, data_dir=parts.data_dir, gateway_url=parts.gateway_url),
-            switch=Switch(chosen, switch),
+            switch=Switch(chosen, switch, followed=lambda: fleet.clusters, following=following),
+            breaking=breaking.of(chosen),
         )
         console = console_app.build(services, sessions=parts.sessions)
         await _enter(stack, console)
+        if following is not None:
+            await stack.enter_async_context(following.running())
         yield Stack(chosen=chosen, console=console, gateway=gateway)
+
+
+def _following(
+    fleet: Fleet, chosen: Chosen, parts: Parts, *, choice: str, changed: Callable[[Chosen], None]
+) -> Following | None:
+    if chosen.sandbox:
+        return None
+
+    def taken(now: Chosen, replaced: Replaced) -> None:
+        namespaces.recall(fleet, parts.data_dir, replaced.new)
+        changed(now)
+
+    return Following(fleet, chosen, choice, changed=taken)
 
 
 async def _enter(stack: contextlib.AsyncExitStack, app: ASGIApp) -> None:

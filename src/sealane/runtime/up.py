@@ -120,7 +120,13 @@ async def _opened(choice: str, built: Parts, *, speed: float, wishes: asyncio.Qu
         stack.choose(
             choice, data_dir=built.data_dir, speed=speed, on_death=lambda: wishes.put_nowait(choice)
         ) as chosen,
-        stack.open_stack(chosen, built, switch=wishes.put_nowait) as opened,
+        stack.open_stack(
+            chosen,
+            built,
+            choice=choice,
+            switch=wishes.put_nowait,
+            changed=lambda now: running.write(built.data_dir, _book(_ready(built, now))),
+        ) as opened,
     ):
         yield opened
 

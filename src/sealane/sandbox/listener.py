@@ -14,12 +14,15 @@ from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from uvicorn.server import ServerState
 
 from sealane.sandbox.api.users import PEER
+from sealane.sandbox.streams.upgrade import EXTENSION, Upgraded
 
 _KEEP_ALIVE_SECONDS = 90
 _HEAD_BYTES = 1024 * 1024  # as a real API server takes
+_MESSAGE_BYTES = 4 * 1024 * 1024  # of one WebSocket message
 
 
 class PortTaken(Exception):
@@ -38,8 +41,9 @@ class Listener:
         self.port = port
         self._tls = tls
         self._config = Config(
-            app, http=Protocol, ws="none", lifespan="off", log_config=None, log_level="critical",
+            app, http=Protocol, ws=WebSockets, lifespan="off", log_config=None, log_level="critical",
             access_log=False, timeout_keep_alive=_KEEP_ALIVE_SECONDS, server_header=False, date_header=False,
+            ws_max_size=_MESSAGE_BYTES, ws_ping_interval=None, ws_per_message_deflate=False,
         )  # fmt: skip
         self._config.load()
         self._state = ServerState()
@@ -92,15 +96,19 @@ class Listener:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, which also tells the application whose certificate the client showed.
+    """uvicorn's, which also tells the application whose certificate the client showed, and upgrades to SPDY.
 
     It holds no head without end either: what comes without completing a head or a part of a body is counted.
     """
 
     _pending = 0
+    _upgraded: Upgraded | None = None
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self._upgraded is not None:
+            self._upgraded.feed(data)
+            return
         self._pending += len(data)
         before = self._pending
         super().data_received(data)
@@ -110,6 +118,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._pending = 0
+        if self._get_upgrade() == b"spdy/3.1":
+            _extensions(self.scope)[EXTENSION] = self._upgrade
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -120,7 +130,65 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: put the peer's subject into its scope."""
         super().on_message_begin()
-        secure = self.transport.get_extra_info("ssl_object")
-        peer = secure.getpeercert() if secure is not None else None
+        peer = _peer_of(self.transport)
         if peer:
-            self.scope["extensions"] = {PEER: {"subject": peer.get("subject")}}
+            _extensions(self.scope)[PEER] = peer
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if self._upgraded is not None:
+            self._upgraded.lost()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().pause_writing()
+        if self._upgraded is not None:
+            self._upgraded.writable(now=False)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().resume_writing()
+        if self._upgraded is not None:
+            self._upgraded.writable(now=True)
+
+    def _upgrade(self, version: str) -> Upgraded:
+        """Answer 101 in place of a response; from here on the connection is the application's."""
+        self.cycle.disconnected = True  # there is no HTTP answer to wait for
+        lines = (
+            "HTTP/1.1 101 Switching Protocols",
+            "Connection: Upgrade",
+            "Upgrade: SPDY/3.1",
+            f"X-Stream-Protocol-Version: {version}",
+        )
+        self._unset_keepalive_if_required()
+        self.transport.write("\r\n".join((*lines, "", "")).encode())
+        self._upgraded = Upgraded(self.transport)
+        return self._upgraded
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """An upgrade that is not a WebSocket is the application's to refuse."""
+
+
+class WebSockets(WSProtocol):
+    """uvicorn's, which also tells the application whose certificate the client showed."""
+
+    def handle_connect(self, event: Any) -> None:
+        """The handshake: put the peer's subject into the scope before the application sees it."""
+        super().handle_connect(event)
+        peer = _peer_of(self.transport)
+        if peer:
+            _extensions(self.scope)[PEER] = peer
+
+
+def _extensions(scope: Any) -> dict[str, Any]:
+    """The scope's extensions, to be added to."""
+    found: dict[str, Any] = scope.setdefault("extensions", {})
+    return found
+
+
+def _peer_of(transport: asyncio.Transport) -> dict[str, Any] | None:
+    """What the application finds of the client's certificate."""
+    secure = transport.get_extra_info("ssl_object")
+    peer = secure.getpeercert() if secure is not None else None
+    return {"subject": peer.get("subject")} if peer else None

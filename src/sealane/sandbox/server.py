@@ -13,7 +13,7 @@ import fcntl
 import importlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,10 @@ from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.users import Users
 from sealane.sandbox.keeping import Keeper
 from sealane.sandbox.listener import Listener
+from sealane.sandbox.scenarios.endpoint import Scenarios
+from sealane.sandbox.scenarios.faults import Place
+from sealane.sandbox.scenarios.runner import Runner
+from sealane.sandbox.streams.outcome import NoContainer
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ class Sandbox:
         self.tokens: dict[str, str] = {}
         self.kubeconfig = settings.folder / "kubeconfig"
         self.world: Any = None
+        self.scenarios: Runner | None = None
         self._keeper = Keeper(settings.folder, self.stores)
 
     async def start(self) -> None:
@@ -91,9 +96,11 @@ class Sandbox:
             group.create_task(self._keeper.run(), name="snapshots")
             if self.world is not None:
                 group.create_task(self.world.run(), name="world")
+            if self.scenarios is not None:
+                group.create_task(self.scenarios.run(), name="scenarios")
 
     async def stop(self) -> None:
-        """Close the ports and write the snapshots."""
+        """Heal what is broken, close the ports and write the snapshots."""
         await asyncio.gather(*(listener.stop() for listener in self.listeners.values()))
         self._keeper.save()
 
@@ -131,6 +138,17 @@ class Sandbox:
             await self.listeners[name].start()
         for one in faults.values():
             one.peers = faults
+        if self.world is not None:
+            self._offer_scenarios(faults)
+
+    def _offer_scenarios(self, faults: Mapping[str, Faults]) -> None:
+        places = {
+            name: Place(name, faults[name], self.world.clusters[name], self.listeners[name]) for name in self.stores
+        }
+        clock = next(iter(self.world.clusters.values())).cluster.clock
+        self.scenarios = Runner(places, clock=clock)
+        for api in self.apis.values():
+            api.scenarios = Scenarios(self.scenarios, speed=self.settings.speed)
 
     def _folders(self) -> dict[str, Path]:
         return {name: self.settings.folder / "clusters" / name for name in CLUSTERS}
@@ -173,6 +191,15 @@ class Nothing:
         """Raises NotListening."""
         address = (pod.get("status") or {}).get("podIP", "")
         raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
+
+    def exec(self, pod: dict[str, Any], *, container: str, command: Sequence[str]) -> Any:
+        """Raises NoContainer."""
+        del pod, command
+        raise NoContainer(f'container not found ("{container}")')
+
+    def attach(self, pod: dict[str, Any], *, container: str) -> Any:
+        """Raises NoContainer."""
+        return self.exec(pod, container=container, command=())
 
     async def _none(self, pod: dict[str, Any]) -> AsyncIterator[bytes]:
         if pod:

@@ -25,6 +25,7 @@ from sealane.sandbox.api.faults import Faults
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.users import Users
 from sealane.sandbox.api.wire import User
+from sealane.sandbox.streams.outcome import CannotStart, NoContainer
 
 TOKENS = {
     "admin": User("admin", ("system:masters", "system:authenticated")),
@@ -66,6 +67,33 @@ class FakeBackend:
             await send({"type": "http.response.body", "body": text})
 
         return app
+
+    def exec(self, pod: dict[str, Any], *, container: str, command: Any) -> Any:
+        """`fail N` ends with N, `missing` cannot start, `cat` gives its input back, `hang` never ends."""
+        if container == "ended":
+            raise NoContainer(f'container not found ("{container}")')
+
+        async def process(console: Any) -> int:
+            match tuple(command):
+                case ("fail", code):
+                    await console.err(b"failing")
+                    return int(code)
+                case ("missing",):
+                    raise CannotStart("no such program")
+                case ("cat",):
+                    while data := await console.read():
+                        await console.out(data)
+                case ("hang",):
+                    await asyncio.Event().wait()
+                case _:
+                    await console.out(f"{container} {' '.join(command)} {console.tty} {console.size}".encode())
+            return 0
+
+        return process
+
+    def attach(self, pod: dict[str, Any], *, container: str) -> Any:
+        """Says its container's name."""
+        return self.exec(pod, container=container, command=("attached",))
 
 
 class Api:

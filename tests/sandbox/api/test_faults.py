@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sealane.sandbox.api.faults import Setting, Withheld
+
 FAULTS = "/sealane-sandbox/faults"
 PODS = "/api/v1/pods"
 
@@ -40,7 +42,10 @@ async def test_latency_delays_the_answer(api: Any, monkeypatch: pytest.MonkeyPat
 async def test_settings_are_shown_and_set_back(api: Any) -> None:
     await api.call("POST", FAULTS, {"too_many_requests": 1})
     shown = (await api.call("GET", FAULTS)).json
-    assert shown == {"latency": 0.0, "too_many_requests": 1, "retry_after": 1, "match": ""}
+    assert shown == {"latency": 0.0, "too_many_requests": 1, "retry_after": 1, "match": ""} | {
+        "unauthorized": False,
+        "hangs": False,
+    }
     await api.call("POST", FAULTS, {"too_many_requests": 0})
     assert (await api.call("GET", PODS)).status == 200
 
@@ -74,3 +79,48 @@ async def test_others_may_not_touch_them(api: Any) -> None:
     assert (await api.call("POST", FAULTS, {"latency": 9}, user="")).status == 403
     assert (await api.call("DELETE", FAULTS)).status == 405
     assert (await api.call("GET", f"{FAULTS}/nowhere")).status == 404
+
+
+async def test_a_layer_lies_over_the_settings_and_is_lifted_alone(api: Any) -> None:
+    layer = Setting(too_many_requests=1)
+    api.faults.lay(layer)
+    assert [(await api.call("GET", PODS)).status for _ in range(3)] == [429, 429, 429]
+    api.faults.lift(layer)
+    assert (await api.call("GET", PODS)).status == 200
+
+
+async def test_no_credentials_do_but_the_faults_can_still_be_taken_away(api: Any) -> None:
+    await api.call("POST", FAULTS, {"unauthorized": True})
+    refused = await api.call("GET", PODS)
+    assert (refused.status, refused.json["message"]) == (401, "Unauthorized")
+    await api.call("POST", FAULTS, {"unauthorized": False})
+    assert (await api.call("GET", PODS)).status == 200
+
+
+async def test_a_server_that_hangs_answers_when_it_is_let_go(api: Any) -> None:
+    layer = Setting(hangs=True)
+    api.faults.lay(layer)
+    asking = asyncio.create_task(api.call("GET", PODS))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not asking.done()
+    api.faults.lift(layer)
+    assert (await asking).status == 200
+
+
+async def test_withheld_rights_are_refused_and_reviews_say_so(api: Any) -> None:
+    covers = api.faults.withhold(Withheld(resources=("pods", "pods/log"), namespace="team"))
+    refused = await api.call("GET", "/api/v1/namespaces/team/pods")
+    assert refused.status == 403
+    assert refused.json["message"] == (
+        'pods is forbidden: User "admin" cannot list resource "pods" in API group "" in the namespace "team"'
+    )
+    assert (await api.call("GET", "/api/v1/namespaces/default/pods")).status == 200
+    review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    attributes = {"verb": "list", "resource": "pods", "namespace": "team"}
+    asked = await api.call("POST", review, {"spec": {"resourceAttributes": attributes}})
+    assert asked.json["status"] == {"allowed": False}
+    rules = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    assert (await api.call("POST", rules, {"spec": {"namespace": "team"}})).json["status"]["incomplete"] is True
+    api.store.withheld.remove(covers)
+    assert (await api.call("GET", "/api/v1/namespaces/team/pods")).status == 200

@@ -84,13 +84,6 @@ async def test_a_service_is_proxied_to_a_ready_pod(api: Any, pod: dict[str, Any]
     assert (answer.status, answer.json["message"]) == (503, 'no endpoints available for service "empty"')
 
 
-@pytest.mark.parametrize("what", ["exec", "attach", "portforward"])
-async def test_streams_into_a_pod_are_refused_with_the_reason(api: Any, pod: dict[str, Any], what: str) -> None:
-    answer = await api.call("POST", f"{PODS}/p/{what}")
-    assert answer.status == 501
-    assert "not simulated" in answer.json["message"]
-
-
 async def test_the_right_to_proxy_is_its_own(api: Any, pod: dict[str, Any]) -> None:
     answer = await api.call("GET", f"{PODS}/p:80/proxy/", user="dana")
     assert 'cannot get resource "pods/proxy"' in answer.json["message"]

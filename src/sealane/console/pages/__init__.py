@@ -8,6 +8,7 @@ from typing import Any
 from starlette.routing import Route
 
 from sealane.console.pages import (
+    breaking,
     clusters,
     code,
     connect,
@@ -37,6 +38,7 @@ VIEWS: Sequence[View[Any]] = (
     keys.REVOKE,
     doctor.VIEW,
     helping.VIEW,
+    breaking.VIEW,
 )
 
 ACTIONS: Sequence[Route] = (
@@ -46,4 +48,5 @@ ACTIONS: Sequence[Route] = (
     *remove.ACTIONS,
     *keys.ACTIONS,
     *clusters.ACTIONS,
+    *breaking.ACTIONS,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealane.console.breaking import Breaking
 from sealane.console.real.catalogue import RealCatalogue
 from sealane.console.real.clusters import RealClusters
 from sealane.console.real.editors import RealEditors
@@ -31,6 +32,7 @@ def services(  # noqa: PLR0913 - one name each, as the process has them
     usage: UsageStore,
     doctor: Doctor,
     switch: Switch | None = None,
+    breaking: Breaking | None = None,
     home: Path | None = None,
     clock: Clock = SYSTEM,
 ) -> Services:
@@ -48,5 +50,6 @@ def services(  # noqa: PLR0913 - one name each, as the process has them
         editors=RealEditors(models, catalogue, root=settings.gateway_url, home=home or Path.home(), clock=clock),
         doctor=doctor,
         switch=switch,
+        breaking=breaking,
         clock=clock,
     )

@@ -49,7 +49,7 @@ class RealClusters:
 
     async def changes(self) -> AsyncIterator[None]:
         """One turn for each batch of the fleet."""
-        subscription = self._fleet.subscribe()
+        subscription = self._fleet.subscribe(kinds=inventory.KINDS)
         try:
             async for _ in subscription:
                 self._read_at = min(self._read_at, self._clock.monotonic() - _KEPT / 2)

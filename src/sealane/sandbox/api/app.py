@@ -7,7 +7,7 @@ request itself. Nothing leaves here but a `Status` when something fails.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ from sealane.sandbox.api import (
     notices,
     openapi,
     pods,
+    podstreams,
     rbac,
     reading,
     reviews,
@@ -35,6 +36,7 @@ from sealane.sandbox.api.users import Users
 from sealane.sandbox.api.wire import (
     ANONYMOUS,
     Answer,
+    Handover,
     Receive,
     Reply,
     Request,
@@ -62,6 +64,14 @@ VERSION: Final = {
 _OPEN: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _DISCOVERY: Final = ("/api", "/apis", "/openapi")
 FAULTS_PATH: Final = "/sealane-sandbox/faults"
+SCENARIOS_PATH: Final = "/sealane-sandbox/scenarios"
+
+
+class Controlled(Protocol):
+    """What plays scenarios in this cluster and the others."""
+
+    async def control(self, request: Request) -> Reply:
+        """Answer a request about scenarios. Raises StatusError."""
 
 
 class ApiServer:
@@ -82,12 +92,13 @@ class ApiServer:
         self.store = store
         self.backend = backend
         self.faults = faults
+        self.scenarios: Controlled | None = None
         self._users = users
         self._writer = Writer(store, admit=admit, warn=warn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             return
         request = Request(scope, receive)
         try:
@@ -101,18 +112,24 @@ class ApiServer:
             log.exception("%s: %s %s failed", self.name, request.method, request.path)
             failure = StatusError(500, "InternalError", f"Internal error occurred: {type(error).__name__}")
             reply = as_json(failure.status(), 500)
+        if request.is_websocket and not isinstance(reply, Reply | Handover):
+            reply = as_json(errors.bad_request("this resource is not served as a WebSocket").status(), 400)
         await answer(reply, request, send)
 
     async def _answer(self, request: Request) -> Answer:
         path = request.path.rstrip("/") or "/"
         is_faults = path == FAULTS_PATH or path.startswith(FAULTS_PATH + "/")
-        if not is_faults:
+        is_scenarios = path == SCENARIOS_PATH and self.scenarios is not None
+        if not (is_faults or is_scenarios):
             await self.faults.meet(request.path)
         request.user = self._impersonated(request, self._users.authenticate(request))
         if path in _OPEN or path.startswith(("/healthz/", "/livez/", "/readyz/")):
             return (
                 as_json(VERSION) if path == "/version" else Reply(200, b"ok", content_type="text/plain; charset=utf-8")
             )
+        if self.scenarios is not None and is_scenarios:
+            self._allow(request.user, Ask(verb=request.method.lower(), path=path))
+            return await self.scenarios.control(request)
         if is_faults:
             self._allow(request.user, Ask(verb=request.method.lower(), path=path))
             return await self.faults.control(request, path.removeprefix(FAULTS_PATH).strip("/"))
@@ -208,8 +225,8 @@ class ApiServer:
             return await (self._writer.replace if method == "PUT" else self._writer.patch)(target, request)
         if sub == "log" and method == "GET":
             return await pods.log(self.store, self.backend, target, request)
-        if sub in {"exec", "attach", "portforward"}:
-            raise pods.no_streams(target)
+        if sub in podstreams.STREAMS and method in {"GET", "POST"}:
+            return podstreams.answer(self.store, self.backend, target, request)
         if sub == "eviction" and method == "POST":
             return await actions.evict(self.store, target, request)
         if sub == "binding" and method == "POST":

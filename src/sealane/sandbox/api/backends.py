@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
+
+from sealane.sandbox.streams.console import Process
 
 Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -36,3 +38,9 @@ class PodBackend(Protocol):
 
     def proxy(self, pod: dict[str, Any], port: int) -> ASGIApp:
         """What answers on that port. Raises NotListening."""
+
+    def exec(self, pod: dict[str, Any], *, container: str, command: Sequence[str]) -> Process:
+        """What a command does in a container. Raises NoContainer; the process may raise CannotStart."""
+
+    def attach(self, pod: dict[str, Any], *, container: str) -> Process:
+        """The container's own process, seen from outside. Raises NoContainer."""

@@ -74,16 +74,6 @@ def service_proxy(store: Store, backend: PodBackend, target: Target) -> Handover
     return _hand_over(backend, ready[0], _port_of(ready[0], wanted), target.rest)
 
 
-def no_streams(target: Target) -> StatusError:
-    """The refusal of exec, attach and port-forward: nothing real runs in a simulated pod."""
-    return StatusError(
-        501,
-        "NotImplemented",
-        f"{target.subresource} is not simulated: containers of the sandbox run no programs; "
-        "use logs, or the pod proxy to talk to what the pod serves",
-    )
-
-
 async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Read the first piece now, so that a log that is not there is an answer and not a broken stream."""
     try:

@@ -44,6 +44,8 @@ class Decision(msgspec.Struct, frozen=True):
 
 def decide(store: Store, user: User, ask: Ask) -> Decision:
     """Whether the user may."""
+    if any(covers(ask) for covers in store.withheld):
+        return Decision(allowed=False)
     if MASTERS in user.groups:
         return Decision(allowed=True)
     for rule, why in rules_of(store, user, ask.namespace):

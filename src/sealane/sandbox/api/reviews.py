@@ -60,7 +60,7 @@ def _ask(resource: Obj, other: Obj) -> Ask:
 def _rules(store: Store, user: User, namespace: str) -> Obj:
     resources: list[Any] = []
     paths: list[Any] = []
-    if rbac.MASTERS in user.groups:
+    if rbac.MASTERS in user.groups and not store.withheld:
         resources.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
         paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
     for rule, _ in rbac.rules_of(store, user, namespace):
@@ -69,7 +69,7 @@ def _rules(store: Store, user: User, namespace: str) -> Obj:
         else:
             kept = ("verbs", "apiGroups", "resources", "resourceNames")
             resources.append({key: rule[key] for key in kept if key in rule})
-    return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
+    return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": bool(store.withheld)}
 
 
 def _user_info(user: User) -> Obj:

@@ -68,6 +68,7 @@ class Store:
         self.settle: Prepare = lambda _kind, _new, _old: None
         self.shape_of: Callable[[Kind], Node] = ownership.shape_of
         self.listeners: list[Callable[[StoreEvent], None]] = []
+        self.withheld: list[Callable[[Any], bool]] = []
         self.now = now
         self._history = history
         self._objects: dict[Key, dict[tuple[str, str], Obj]] = {}

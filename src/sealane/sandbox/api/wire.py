@@ -43,7 +43,8 @@ class Request:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
-        self.method: str = scope["method"]
+        self.is_websocket = scope["type"] == "websocket"
+        self.method: str = scope.get("method", "GET")  # a WebSocket begins with a GET
         self.path: str = scope["path"]
         self.headers: dict[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
@@ -87,6 +88,11 @@ class Request:
     def content_type(self) -> str:
         """Media type of the body without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def values(self, name: str) -> list[str]:
+        """All values of a parameter, in order."""
+        text = self.scope["query_string"].decode("ascii", "replace")
+        return [value for key, value in urllib.parse.parse_qsl(text, keep_blank_values=True) if key == name]
 
     def number(self, name: str) -> int | None:
         """A whole number from the query; None if absent. Raises StatusError."""
@@ -205,8 +211,9 @@ async def answer(reply: Answer, request: Request, send: Send) -> None:
     if isinstance(reply, Reply):
         headers += [(name.encode(), value.encode()) for name, value in reply.headers]
         headers.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        prefix = "websocket." if request.is_websocket else ""
+        await send({"type": f"{prefix}http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": f"{prefix}http.response.body", "body": reply.body})
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await _pump(reply.chunks, request.receive, send)

@@ -17,13 +17,18 @@ from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.clock import SandboxClock
 from sealane.sandbox.world.ports import FindKind, Kind, Obj, Store
+from sealane.sandbox.world.troubles import Troubles
 
 GROUPS: dict[str, str] = {
     "deployments": "apps",
     "replicasets": "apps",
     "statefulsets": "apps",
     "daemonsets": "apps",
+    "controllerrevisions": "apps",
     "jobs": "batch",
+    "cronjobs": "batch",
+    "horizontalpodautoscalers": "autoscaling",
+    "poddisruptionbudgets": "policy",
     "endpointslices": "discovery.k8s.io",
     "leases": "coordination.k8s.io",
     "storageclasses": "storage.k8s.io",
@@ -62,6 +67,7 @@ class Cluster:
         self.store = store
         self.clock = clock
         self.warm = False
+        self.troubles = Troubles()
         self.admit: Admit = lambda _verb, _plural, obj: obj
         self.random = random.Random(name)  # noqa: S311 - names of pods, not secrets
         self._find = find

@@ -19,6 +19,11 @@ PERIOD = 10.0
 GRACE = 40.0
 _EVICTION = 300.0
 _UNREACHABLE = "node.kubernetes.io/unreachable"
+_PRESSURES = {
+    "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    "PIDPressure": ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+}
 
 
 class NodeController(Controller):
@@ -30,10 +35,12 @@ class NodeController(Controller):
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._silent: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
 
-    def down(self, node: str) -> None:
-        """From now on this node is not heard of."""
+    def down(self, node: str, *, patience: float = _EVICTION) -> None:
+        """From now on this node is not heard of; its pods are given up `patience` seconds after it was noticed."""
         self._silent.setdefault(node, self.cluster.clock.monotonic())
+        self._patience[node] = patience
 
     def up(self, node: str) -> None:
         """The node is heard of again."""
@@ -66,10 +73,16 @@ class NodeController(Controller):
         silence = self.cluster.clock.monotonic() - since
         if silence >= GRACE:
             self._mark(name, heard=False)
-        if silence >= GRACE + _EVICTION:
+        if silence >= GRACE + self._patience.get(name, _EVICTION):
             for pod in self.cluster.list("pods"):
-                if pod["spec"].get("nodeName") == name and objects.active(pod):
-                    self.cluster.delete("pods", pod, grace_seconds=0)
+                if pod["spec"].get("nodeName") == name and objects.active(pod) and not _stays(pod):
+                    self._give_up(pod)
+
+    def _give_up(self, pod: Obj) -> None:
+        """Delete a pod of a lost node. It stays, Terminating, until its kubelet is heard of or somebody forces it."""
+        text = f"Marking for deletion Pod {'/'.join(objects.key(pod))}"
+        self.cluster.event(pod, "TaintManagerEviction", text, component="taint-eviction-controller")
+        self.cluster.delete("pods", pod)
 
     def _renew(self, name: str) -> None:
         node = self.cluster.get("nodes", "", name)
@@ -107,6 +120,13 @@ class NodeController(Controller):
                 else ("NodeStatusUnknown", "Kubelet stopped posting node status.")
             )
             objects.set_condition(obj, "Ready", wanted, now=now, reason=words[0], message=words[1])
+            for kind, (reason, message) in _PRESSURES.items():
+                if objects.condition(obj, kind) is None:
+                    continue
+                if heard:
+                    objects.set_condition(obj, kind, "False", now=now, reason=reason, message=message)
+                else:
+                    objects.set_condition(obj, kind, "Unknown", now=now, reason=words[0], message=words[1])
 
         def taints(obj: Obj) -> None:
             kept = [item for item in obj["spec"].get("taints") or () if item["key"] != _UNREACHABLE]
@@ -128,5 +148,18 @@ class NodeController(Controller):
             objects.set_condition(obj, "Ready", "False", now=now)
 
         for pod in self.cluster.list("pods"):
-            if pod["spec"].get("nodeName") == node:
+            if pod["spec"].get("nodeName") == node and pod.get("status", {}).get("phase") not in objects.FINISHED:
                 self.cluster.change("pods", *objects.key(pod), change, subresource="status")
+                text = "Node is not ready"
+                self.cluster.event(pod, "NodeNotReady", text, type="Warning", component="node-controller")
+
+
+def _stays(pod: Obj) -> bool:
+    """Whether the pod tolerates a lost node for ever, as those of DaemonSets do."""
+    return any(
+        item.get("key") in {None, "", _UNREACHABLE}
+        and item.get("effect") in {None, "", "NoExecute"}
+        and item.get("operator") == "Exists"
+        and item.get("tolerationSeconds") is None
+        for item in pod["spec"].get("tolerations") or ()
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from sealane.sandbox.api.backends import NoLogs, NotListening
+from sealane.sandbox.streams.console import Process
 from sealane.sandbox.world import objects
-from sealane.sandbox.world.kubelet import connections
+from sealane.sandbox.world.kubelet import connections, inside
 from sealane.sandbox.world.kubelet.containers import Container
 from sealane.sandbox.world.kubelet.kubelet import Kubelet
 from sealane.sandbox.world.ports import Obj
@@ -37,6 +38,10 @@ class Backend:
         since_seconds: int | None,
     ) -> AsyncIterator[bytes]:
         """The lines of a container's log. Raises NoLogs with the kubelet's words."""
+        if self._lost(pod):
+            node, address = pod["spec"].get("nodeName", ""), pod.get("status", {}).get("hostIP", "")
+            url = f"https://{address}:10250/containerLogs/{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            raise NoLogs(f'Get "{url}/{container}": dial tcp {address}:10250: i/o timeout (node {node})')
         found = self._container(pod, container)
         log = found.previous if previous else found.log
         name = pod["metadata"]["name"]
@@ -54,12 +59,25 @@ class Backend:
 
     def proxy(self, pod: Obj, port: int) -> ASGIApp:
         """What answers on that port. Raises NotListening."""
+        if self._lost(pod):
+            raise NotListening(f"dial tcp {pod.get('status', {}).get('podIP', '')}:{port}: i/o timeout")
         run = self._kubelet.runs.get(objects.uid(pod))
         listening = None if run is None else run.listeners.get(port)
         if listening is None or listening.over.is_set():
             address = pod.get("status", {}).get("podIP", "")
             raise NotListening(f"dial tcp {address}:{port}: connect: connection refused")
         return connections.cut_with(listening)
+
+    def exec(self, pod: Obj, *, container: str, command: Sequence[str]) -> Process:
+        """What a command does in a container. Raises NoContainer."""
+        return inside.execute(self._kubelet, pod, name=container, command=command)
+
+    def attach(self, pod: Obj, *, container: str) -> Process:
+        """The container's own process, seen from outside. Raises NoContainer."""
+        return inside.attach(self._kubelet, pod, name=container)
+
+    def _lost(self, pod: Obj) -> bool:
+        return self._kubelet.cluster.troubles.lost(pod["spec"].get("nodeName", ""))
 
     def _container(self, pod: Obj, name: str) -> Container:
         run = self._kubelet.runs.get(objects.uid(pod))

@@ -12,6 +12,7 @@ from sealane.sandbox.world.clock import stamp
 from sealane.sandbox.world.kubelet import images
 from sealane.sandbox.world.kubelet.logs import Log
 from sealane.sandbox.world.ports import Obj
+from sealane.sandbox.world.shell.files import FileSystem
 
 _BACKOFF_FIRST = 10.0
 _BACKOFF_MOST = 300.0
@@ -30,7 +31,8 @@ class Killed(Exception):
 @dataclasses.dataclass
 class Container:
     """Mutable: the kubelet's own view of one container. `waiting` is (reason, message) while it does not run;
-    `over` is set when the present run ends, so that open connections are cut."""
+    `over` is set when the present run ends, so that open connections are cut; `told` is a signal that is waited for;
+    `files` is what exec finds and leaves in the present run."""
 
     spec: Obj
     init: bool
@@ -44,6 +46,8 @@ class Container:
     previous: Log | None = None
     serial: int = 0
     over: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    told: asyncio.Future[int] | None = None
+    files: FileSystem | None = None
 
     @property
     def name(self) -> str:
@@ -69,11 +73,12 @@ class Container:
         self.serial += 1
         self.ended = None
         self.over = asyncio.Event()
+        self.told, self.files = None, None
         self.started_at = now
         self.previous, self.log = self.log, Log()
         return self.log
 
-    def end(self, now: datetime.datetime, *, code: int, reason: str = "") -> None:
+    def end(self, now: datetime.datetime, *, code: int, reason: str = "", message: str = "") -> None:
         """It has ended."""
         started = self.started_at or now
         self.ended = {
@@ -83,12 +88,19 @@ class Container:
             "finishedAt": stamp(now),
             "containerID": self.identity,
         }
-        if code and self.log is not None and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+        if message:
+            self.ended["message"] = message
+        elif code and self.log is not None and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             self.ended["message"] = self.log.tail(_MESSAGE_LINES)
         self.ready = False
         self.over.set()
         if self.log is not None:
             self.log.close()
+
+    def stop(self, code: int) -> None:
+        """A signal to its process: whoever runs it ends it with this code."""
+        if self.told is not None and not self.told.done():
+            self.told.set_result(code)
 
     def back_off(self) -> float:
         """Seconds to wait before the next start: none the first time, then doubling from 10 to 300."""

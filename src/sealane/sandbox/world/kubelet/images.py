@@ -32,6 +32,10 @@ class Images:
         """From now on the node holds the image."""
         self._present.add((node, full_name(image)))
 
+    def forget(self, match: str) -> None:
+        """No node holds images whose name contains `match` any more, as after a clean-up of the nodes' disks."""
+        self._present = {held for held in self._present if match not in held[1]}
+
     def lock(self, node: str, image: str) -> asyncio.Lock:
         """Held while the image is pulled to the node, so that it is pulled once."""
         return self._locks.setdefault((node, full_name(image)), asyncio.Lock())
@@ -72,6 +76,12 @@ def exists(image: str) -> bool:
     if repository(image) == OLLAMA:
         return _OLLAMA_TAG.fullmatch(tag(image)) is not None
     return True
+
+
+def not_found(image: str) -> str:
+    """containerd's words about an image that its registry does not have."""
+    full = full_name(image)
+    return f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
 
 
 def size(image: str) -> int:

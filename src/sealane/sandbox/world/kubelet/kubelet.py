@@ -70,6 +70,20 @@ class Kubelet(Controller):
             self._begin(uid, pod)
         return None
 
+    def evict(self, uid: str, message: str) -> None:
+        """End a pod because its node lacks something; the object stays, Failed, as a real one does."""
+        run, task = self.runs.get(uid), self._tasks.pop(uid, None)
+        if run is not None:
+            run.evict(message)
+        if task is not None:
+            task.cancel()
+
+    def heard(self, node: str) -> None:
+        """The node is there again: its pods are told of as they stand."""
+        for run in self.runs.values():
+            if run.node == node:
+                run.publish()
+
     def _begin(self, uid: str, pod: Obj) -> None:
         node = self.cluster.get("nodes", "", pod["spec"]["nodeName"])
         if node is None:

@@ -24,6 +24,7 @@ from sealane.sandbox.world.programs.messages import ASGIApp
 log = logging.getLogger(__name__)
 MANAGER = "kubelet"
 _PULL_AGAIN = 10.0
+_NOT_STARTED = 128
 
 
 class PodRun:
@@ -52,6 +53,7 @@ class PodRun:
         self._host_ip = host_ip
         self._backing_off: set[str] = set()
         self._warm = cluster.warm
+        self._evicted = ""
         self._own_stores: dict[str, ModelStore] = {}
         if not any(item.init for item in self.containers):
             for item in self.containers:
@@ -91,8 +93,7 @@ class PodRun:
         """Run an init container until it succeeds; False when it may not be tried again."""
         restart = self.pod["spec"].get("restartPolicy", "Always")
         while True:
-            await self._start(container)
-            code = await self._program(container)
+            code = await self._program(container) if await self._start(container) else _NOT_STARTED
             self._publish()
             if code == 0:
                 return True
@@ -104,8 +105,7 @@ class PodRun:
         """Run a main container, again and again as the restart policy says."""
         restart = self.pod["spec"].get("restartPolicy", "Always")
         while True:
-            await self._start(container)
-            code = await self._program(container)
+            code = await self._program(container) if await self._start(container) else _NOT_STARTED
             self._publish()
             if restart == "Never" or (restart == "OnFailure" and code == 0):
                 return
@@ -123,18 +123,24 @@ class PodRun:
         self._publish()
         said = f"Back-off restarting failed container {container.name} in pod {name}_{namespace}"
         self._event("BackOff", f"{said}({objects.uid(self.pod)})", container, warning=True)
-        await self._cluster.clock.sleep(seconds)
+        await self._cluster.troubles.nap(self._cluster.clock, seconds)
         self._backing_off.discard(container.name)
 
-    async def _start(self, container: Container) -> None:
-        """Image, configuration, and the container's process."""
+    async def _start(self, container: Container) -> bool:
+        """Image, configuration, and the container's process; False when the runtime cannot start it."""
         await self._image(container)
         await self._until(lambda: self._configuration_ready(container))
         await self._pause(0.3)
         container.start(self._cluster.clock.now())
         self._event("Created", f"Created container: {container.name}", container)
+        problem = "" if container.init else self._cluster.troubles.start(self.pod)
+        if problem:
+            container.end(self._cluster.clock.now(), code=_NOT_STARTED, reason="StartError", message=problem)
+            self._event("Failed", f"Error: {problem}", container, warning=True)
+            return False
         self._event("Started", f"Started container {container.name}", container)
         self._publish()
+        return True
 
     async def _program(self, container: Container) -> int:
         """Run the container's program to its end, and note how it ended."""
@@ -160,14 +166,20 @@ class PodRun:
             gpu_name=inputs.gpu_name(self._cluster, self.pod),
             memory_limit=inputs.memory_limit(container.spec),
             warm=self._warm,
+            registry=self._cluster.troubles.registry(self.pod),
         )
         program = ollama.of(container.spec, init=container.init)
         code, reason = 0, ""
         try:
             async with asyncio.TaskGroup() as group:
-                probing = group.create_task(self._probe(container), name=f"probe {container.name}")
+                beside = (
+                    group.create_task(self._probe(container), name=f"probe {container.name}"),
+                    group.create_task(self._struck(container, around.say), name=f"trouble {container.name}"),
+                    group.create_task(_told(container), name=f"signals of {container.name}"),
+                )
                 code = await _guarded(lambda: program(around), around.say)
-                probing.cancel()
+                for task in beside:
+                    task.cancel()
         except* Killed as killed:
             first = killed.exceptions[0]
             code, reason = (first.code, first.reason) if isinstance(first, Killed) else (137, "Error")
@@ -175,6 +187,20 @@ class PodRun:
         if not any(item.running for item in self.containers):
             self.listeners.clear()
         return code
+
+    async def _struck(self, container: Container, say: Callable[[str], None]) -> None:
+        """End the container when a trouble says so. Raises Killed."""
+        troubles = self._cluster.troubles
+        while not container.init:
+            kill = troubles.kill(self.pod)
+            if kill is None:
+                await troubles.changed()
+                continue
+            await troubles.nap(self._cluster.clock, kill.after)
+            if troubles.kill(self.pod) is not None:
+                for line in kill.words.splitlines():
+                    say(line)
+                raise Killed(kill.reason, kill.code)
 
     def _listen(self, container: Container, port: int, app: ASGIApp) -> None:
         self.listeners[port] = connections.Listening(app, container.over)
@@ -214,15 +240,16 @@ class PodRun:
             container.hold("ImagePullBackOff", f'Back-off pulling image "{image}"')
             self._backing_off.add(container.name)
             self._publish()
-            await self._cluster.clock.sleep(_PULL_AGAIN)
+            await self._cluster.troubles.nap(self._cluster.clock, _PULL_AGAIN)
             self._backing_off.discard(container.name)
 
     async def _pull(self, container: Container) -> bool:
         image = container.image
         self._event("Pulling", f'Pulling image "{image}"', container)
-        seconds = images.seconds(image) if images.exists(image) else 1.5
+        seconds = images.seconds(image) * self._cluster.troubles.slowness if not self._refusal(image) else 1.5
         await self._pause(seconds)
-        if images.exists(image):
+        why = self._refusal(image)
+        if not why:
             self._images.add(self.node, image)
             took = f"{seconds:.3f}s"
             text = (
@@ -231,8 +258,6 @@ class PodRun:
             )
             self._event("Pulled", text, container)
             return True
-        full = images.full_name(image)
-        why = f'failed to pull and unpack image "{full}": failed to resolve reference "{full}": {full}: not found'
         self._event("Failed", f'Failed to pull image "{image}": {why}', container, warning=True)
         self._event("Failed", "Error: ErrImagePull", container, warning=True)
         self._event("BackOff", f'Back-off pulling image "{image}"', container)
@@ -242,6 +267,11 @@ class PodRun:
         await self._pause(1.5)
         self._backing_off.discard(container.name)
         return False
+
+    def _refusal(self, image: str) -> str:
+        """Why the image cannot be pulled now, "" where it can."""
+        missing = "" if images.exists(image) else images.not_found(image)
+        return self._cluster.troubles.image(self.node, image) or missing
 
     def _volumes_ready(self) -> bool:
         problem = inputs.volume_problem(self._cluster, self.pod)
@@ -265,7 +295,20 @@ class PodRun:
     async def _pause(self, seconds: float) -> None:
         await self._cluster.clock.sleep(0 if self._warm else seconds)
 
+    def evict(self, message: str) -> None:
+        """The node needs what this pod takes: its containers end, and it is Failed with the kubelet's reason."""
+        self.stopped()
+        self._evicted = message
+        self._cluster.event(self.pod, "Evicted", message, type="Warning", component=MANAGER, host=self.node)
+        self.publish()
+
+    def publish(self) -> None:
+        """Say again how the pod stands: its node was not heard of for a while."""
+        self._publish()
+
     def _publish(self) -> None:
+        if self._cluster.troubles.lost(self.node):
+            return
         now = self._cluster.clock.stamp()
 
         def change(obj: Obj) -> None:
@@ -277,6 +320,8 @@ class PodRun:
                 host_ip=self._host_ip,
                 now=now,
             )
+            if self._evicted:
+                obj["status"] |= {"phase": "Failed", "reason": "Evicted", "message": self._evicted}
 
         namespace, name = objects.key(self.pod)
         current = self._cluster.get("pods", namespace, name)
@@ -284,6 +329,8 @@ class PodRun:
             self._cluster.change("pods", namespace, name, change, manager=MANAGER, subresource="status")
 
     def _event(self, reason: str, message: str, container: Container, *, warning: bool = False) -> None:
+        if self._cluster.troubles.lost(self.node):
+            return
         part = "initContainers" if container.init else "containers"
         self._cluster.event(
             self.pod,
@@ -294,6 +341,13 @@ class PodRun:
             host=self.node,
             field_path=f"spec.{part}{{{container.name}}}",
         )
+
+
+async def _told(container: Container) -> None:
+    """End the container when somebody inside sends its process a signal. Raises Killed."""
+    container.told = asyncio.get_running_loop().create_future()
+    code = await container.told
+    raise Killed("Completed" if code == 0 else "Error", code)
 
 
 async def _guarded(program: Callable[[], Awaitable[int]], say: Callable[[str], None]) -> int:

@@ -26,6 +26,13 @@ class Volumes:
         volume: Obj = next((item for item in pod["spec"].get("volumes") or () if item["name"] == name), {})
         return self._stores.setdefault(_place(pod, volume, name), ModelStore())
 
+    def empty(self, pod: Obj) -> None:
+        """What lies on the pod's volumes is lost; the volumes stay."""
+        for volume in pod["spec"].get("volumes") or ():
+            found = self._stores.get(_place(pod, volume, volume["name"]))
+            if found is not None:
+                found.models.clear()
+
     def forget_claim(self, namespace: str, name: str) -> None:
         """The claim is gone, and what was on it."""
         self._stores.pop(("claim", namespace, name), None)

@@ -17,7 +17,7 @@ import msgspec
 
 from sealane.sandbox.world.clock import SandboxClock
 from sealane.sandbox.world.ollama.library import Model
-from sealane.sandbox.world.ollama.pulls import Pulls
+from sealane.sandbox.world.ollama.pulls import WELL, Pulls, Registry
 from sealane.sandbox.world.ollama.settings import FOREVER, Settings
 from sealane.sandbox.world.ollama.storage import ModelStore
 
@@ -64,11 +64,21 @@ class Turn(msgspec.Struct, frozen=True):
 class Engine:
     """One server process. `killed` is set when the kernel would have ended it for its memory."""
 
-    def __init__(self, *, clock: SandboxClock, store: ModelStore, settings: Settings, instant: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        clock: SandboxClock,
+        store: ModelStore,
+        settings: Settings,
+        instant: bool = False,
+        registry: Registry = WELL,
+    ) -> None:
         self.clock = clock
         self.store = store
         self.settings = settings
-        self.pulls = Pulls(clock=clock, store=store, instant=instant)
+        self.pulls = Pulls(
+            clock=clock, store=store, instant=instant, registry=registry, folder=settings.models.rstrip("/")
+        )
         self.killed = asyncio.Event()
         self._instant = instant
         self._loaded: dict[str, Loaded] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import msgspec
 
@@ -24,6 +25,36 @@ _STEP = 0.25
 
 class PullFailed(Exception):
     """Ollama's sentence about a pull that failed."""
+
+
+class Registry(Protocol):
+    """Where models come from and where they go, as far as it may be out of order."""
+
+    def refuses(self, model: str) -> str:
+        """Why the manifest cannot be had, "" when it can."""
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long pulls take."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk takes no more."""
+
+
+class Well(msgspec.Struct, frozen=True):
+    """A registry that has everything, and a disk with room."""
+
+    slowness: float = 1.0
+    full: bool = False
+
+    def refuses(self, model: str) -> str:
+        """Nothing is refused."""
+        del model
+        return ""
+
+
+WELL = Well()
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -52,20 +83,33 @@ class Progress(msgspec.Struct, frozen=True):
 class Job:
     """One pull. Reading `follow` drives it; it ends when its time is over, whoever is reading then."""
 
-    def __init__(self, name: str, *, clock: SandboxClock, store: ModelStore, instant: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: SandboxClock,
+        store: ModelStore,
+        instant: bool,
+        registry: Registry = WELL,
+        folder: str = "/root/.ollama/models",
+    ) -> None:
         self.name = storage.with_tag(name)
+        self._registry = registry
+        self._folder = folder
         self._clock = clock
         self._store = store
         self._instant = instant
-        self._started = clock.monotonic()
+        self._seen = clock.monotonic()
+        self._done = 0.0
 
     async def follow(self) -> AsyncIterator[Progress]:
         """The progress from now on, ending with `success`. Raises PullFailed."""
         yield Progress("pulling manifest")
         await self._pause(0.4)
         model = library.find(self.name)
-        if model is None:
-            raise PullFailed(failure(self.name))
+        refused = self._registry.refuses(self.name) or ("" if model else failure(self.name))
+        if model is None or refused:
+            raise PullFailed(refused)
         if self._store.get(self.name) is None:
             async for progress in self._bytes(model):
                 yield progress
@@ -82,13 +126,22 @@ class Job:
         rate = min(max(model.size / _SECONDS, _SLOWEST), _FASTEST)
         status = f"pulling {model.digest[:12]}"
         while True:
-            done = int((self._clock.monotonic() - self._started) * rate)
+            done = self._arrived(rate)
+            if self._registry.full and self._store.get(self.name) is None:
+                raise PullFailed(f"write {self._folder}/blobs/sha256-{model.digest}-partial: no space left on device")
             if self._instant or self._store.get(self.name) is not None:
                 done = model.size
             yield Progress(status, model.digest, model.size, min(done, model.size))
             if done >= model.size:
                 return
             await self._pause(min(_STEP, (model.size - done) / rate + 0.001))
+
+    def _arrived(self, rate: float) -> int:
+        """Bytes that are there by now; whoever asks moves the count on."""
+        now = self._clock.monotonic()
+        self._done += (now - self._seen) * rate / self._registry.slowness
+        self._seen = now
+        return int(self._done)
 
     async def _pause(self, seconds: float) -> None:
         await self._clock.sleep(0 if self._instant else seconds)
@@ -97,10 +150,20 @@ class Job:
 class Pulls:
     """The pulls of one server. A finished or failed one is not joined: asking again starts anew."""
 
-    def __init__(self, *, clock: SandboxClock, store: ModelStore, instant: bool) -> None:
+    def __init__(
+        self,
+        *,
+        clock: SandboxClock,
+        store: ModelStore,
+        instant: bool,
+        registry: Registry = WELL,
+        folder: str = "/root/.ollama/models",
+    ) -> None:
         self._clock = clock
         self._store = store
         self._instant = instant
+        self._registry = registry
+        self._folder = folder
         self._jobs: dict[str, tuple[Job, float]] = {}
 
     def of(self, name: str) -> Job:
@@ -110,10 +173,13 @@ class Pulls:
         now = self._clock.monotonic()
         if known is not None and self._store.get(full) is None and now < known[1]:
             return known[0]
-        job = Job(full, clock=self._clock, store=self._store, instant=self._instant)
+        job = Job(
+            full, clock=self._clock, store=self._store, instant=self._instant,
+            registry=self._registry, folder=self._folder,
+        )  # fmt: skip
         model = library.find(full)
         seconds = 1.0 if model is None else 2.0 + model.size / min(max(model.size / _SECONDS, _SLOWEST), _FASTEST)
-        self._jobs[full] = (job, now + 3 * seconds)
+        self._jobs[full] = (job, now + 3 * seconds * self._registry.slowness)
         return job
 
 

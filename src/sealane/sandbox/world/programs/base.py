@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sealane.sandbox.world.clock import SandboxClock
+from sealane.sandbox.world.ollama.pulls import Registry
 from sealane.sandbox.world.ollama.storage import ModelStore
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.programs.messages import ASGIApp
@@ -35,6 +36,7 @@ class Surroundings:
     gpu_name: str
     memory_limit: int | None
     warm: bool
+    registry: Registry
 
     async def pause(self, seconds: float) -> None:
         """Simulated time passes; none while the sandbox warms up."""

@@ -64,7 +64,9 @@ async def _start(around: Surroundings) -> engine.Engine:
     gpu_memory = None if hidden else around.gpu_memory
     wanted = settings.of(around.environment, gpu_memory=gpu_memory, memory_limit=around.memory_limit)
     store = around.store_at(wanted.models)
-    machine = engine.Engine(clock=around.clock, store=store, settings=wanted, instant=around.warm)
+    machine = engine.Engine(
+        clock=around.clock, store=store, settings=wanted, instant=around.warm, registry=around.registry
+    )
     around.say(f'level=INFO source=routes.go msg="server config" env="{wanted.text()}"')
     around.say('level=INFO msg="this is the Sealane sandbox\'s simulated Ollama: answers are made up"')
     await around.pause(0.8)
