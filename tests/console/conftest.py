@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from starlette.testclient import TestClient
@@ -24,12 +25,24 @@ def stranger(services: Services) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture
-def visitor(stranger: TestClient) -> TestClient:
-    """A browser that opened the link; it says where its requests come from, as browsers do."""
+@contextmanager
+def make_visitor(services: Services) -> Iterator[TestClient]:
+    """A browser that opened the link of a console over other services."""
+    with TestClient(build(services), follow_redirects=False) as client:
+        yield signed_in(client)
+
+
+def signed_in(stranger: TestClient) -> TestClient:
+    """The same browser after the link was opened; it says where its requests come from, as browsers do."""
     assert stranger.get(f"/?token={fakes.TOKEN}").status_code == 303
     stranger.headers.update({"Sec-Fetch-Site": "same-origin", "Accept": "text/html"})
     return stranger
+
+
+@pytest.fixture
+def visitor(stranger: TestClient) -> TestClient:
+    """A browser that opened the link."""
+    return signed_in(stranger)
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import asyncio
 import datetime
 import html
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import msgspec
 
 from sealane.console import problems
 from sealane.console.breaking import Broken, CannotBreak, Fault, Look, Run, Said, Scenario
+from sealane.console.health import Project
+from sealane.console.real.health import RealHealth
 from sealane.console.services import (
     ClusterRow,
     ContextRow,
@@ -29,6 +31,9 @@ from sealane.console.services import (
 )
 from sealane.editors.types import Check
 from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
+from sealane.fleet import Fleet
+from sealane.health import risk, verdicts
+from sealane.health.risk import Risk, Workload
 from sealane.lib import ids, text
 from sealane.lib.clock import Clock, ManualClock
 from sealane.lib.errors import Evidence, NextStep, SealaneError, UsageError
@@ -557,6 +562,45 @@ class FakeDoctor:
         )
 
 
+class FakeHealth:
+    """Two workloads that run, over the figures that ship."""
+
+    def __init__(self, *, silent: tuple[str, ...] = (), workloads: tuple[Workload, ...] | None = None) -> None:
+        self._silent = silent
+        self._workloads = RUNNING if workloads is None else workloads
+        self._real = RealHealth(cast(Fleet, _NoFleet()))
+
+    def risks(self) -> Sequence[Risk]:
+        return risk.risks(self._workloads, verdicts.known)
+
+    def silent(self) -> Sequence[str]:
+        return self._silent
+
+    def watched(self) -> Sequence[Project]:
+        return self._real.watched()
+
+    def project(self, repository: str) -> Project:
+        found = self._real.project(repository)
+        row = next((one for one in self.risks() if one.project == found.repository), None)
+        return found if row is None else msgspec.structs.replace(found, rests=row.workloads, copies=row.copies)
+
+
+class _NoFleet:
+    clusters: ClassVar[dict[str, object]] = {}
+
+
+RUNNING = (
+    Workload(
+        cluster="harbor-eu", namespace="team-code", kind="Deployment", name="qwen2-5-coder-7b",
+        images=("ollama/ollama:0.23.0",), copies=2, gpus=1.0,
+    ),
+    Workload(
+        cluster="atlas-us", namespace="<b>lab</b>", kind="Pod", name="mine",
+        images=("registry.example.com/team/llm:1",), copies=1, gpus=0.0,
+    ),
+)  # fmt: skip
+
+
 class FakeSwitch:
     """Two contexts; using one is remembered."""
 
@@ -652,6 +696,7 @@ def build(*, sandbox: bool = True, clock: Clock | None = None, **more: object) -
         "keys": FakeKeys(),
         "editors": FakeEditors(),
         "doctor": FakeDoctor(),
+        "health": FakeHealth(),
         "switch": FakeSwitch(),
         "breaking": FakeBreaking() if sandbox else None,
         "clock": clock,

@@ -25,6 +25,8 @@ ADDRESSES = {
     "keys": "/keys",
     "revoke": "/keys/k1/revoke",
     "doctor": "/doctor",
+    "health": "/health",
+    "project": "/health/ollama/ollama",
     "help": "/help",
     "break": "/break",
 }

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from sealane.console.breaking import Breaking
+from sealane.console.health import Health
 from sealane.editors.types import Check
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
@@ -274,6 +275,7 @@ class Services:
     keys: Keys
     editors: Editors
     doctor: Doctor
+    health: Health
     switch: Switch | None = None
     breaking: Breaking | None = None
     clock: Clock = SYSTEM

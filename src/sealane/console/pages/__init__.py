@@ -13,6 +13,7 @@ from sealane.console.pages import (
     code,
     connect,
     doctor,
+    health,
     helping,
     home,
     host,
@@ -21,6 +22,7 @@ from sealane.console.pages import (
     logs,
     model,
     models,
+    project,
     remove,
 )
 from sealane.console.views import View
@@ -36,6 +38,8 @@ VIEWS: Sequence[View[Any]] = (
     clusters.VIEW,
     keys.VIEW,
     keys.REVOKE,
+    health.VIEW,
+    project.VIEW,
     doctor.VIEW,
     helping.VIEW,
     breaking.VIEW,

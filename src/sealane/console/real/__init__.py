@@ -12,6 +12,7 @@ from sealane.console.breaking import Breaking
 from sealane.console.real.catalogue import RealCatalogue
 from sealane.console.real.clusters import RealClusters
 from sealane.console.real.editors import RealEditors
+from sealane.console.real.health import RealHealth
 from sealane.console.real.keys import RealKeys
 from sealane.console.real.models import RealModels
 from sealane.console.real.planner import RealPlanner
@@ -49,6 +50,7 @@ def services(  # noqa: PLR0913 - one name each, as the process has them
         keys=RealKeys(keys, usage),
         editors=RealEditors(models, catalogue, root=settings.gateway_url, home=home or Path.home(), clock=clock),
         doctor=doctor,
+        health=RealHealth(fleet),
         switch=switch,
         breaking=breaking,
         clock=clock,
