@@ -30,8 +30,8 @@ from sealane.console.services import (
     Settings,
 )
 from sealane.editors.types import Check
-from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.fleet import Fleet
+from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.health import risk, verdicts
 from sealane.health.risk import Risk, Workload
 from sealane.lib import ids, text

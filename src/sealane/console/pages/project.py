@@ -1,4 +1,4 @@
-"""One project's health: the verdict, the rule that fired, its rows, what would flip it, and where the counts come from."""
+"""One project: the verdict, the rule that fired, its rows, what would flip it, and where the counts come from."""
 
 from __future__ import annotations
 
