@@ -96,7 +96,12 @@ def emit(value: object) -> None:
 
 def say(line: str = "", *, err: bool = False) -> None:
     """Prose. What others wrote (events, model names, answers) must not command the terminal: control codes go."""
-    click.echo(_CONTROL.sub("�", line), err=err)
+    click.echo(clean(line), err=err)
+
+
+def clean(line: str) -> str:
+    """A line without what would command a terminal."""
+    return _CONTROL.sub("�", line)
 
 
 def show_error(error: SealaneError, *, as_json: bool) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from sealane.health import assessment, bots, errors, sample
+from sealane.health import assessment, bots, errors, fetched, sample
 from sealane.health.assessment import Assessment, Known, Notices, SourceNote
 from sealane.health.events import Events
 from sealane.health.sources import archive, git
@@ -57,14 +57,20 @@ def report(
     now: int,
     said: Notices | None = None,
     rules: bots.BotRules = bots.KNOWN,
+    data_dir: Path | None = None,
 ) -> Assessment:
     """The report of one source at `as_of`, in seconds; None is the day on which the source was read.
+
+    `data_dir` is where fetched projects lie; what was fetched wins over what ships.
 
     Raises UsageError, SourceMissing or SourceBroken.
     """
     source = parse(typed)
     if source.kind == "forge":
-        return _shipped(source.name, as_of=as_of, said=said)
+        store = fetched.find(data_dir, source.name) if data_dir is not None else None
+        if store is None or data_dir is None:
+            return _shipped(source.name, as_of=as_of, said=said)
+        return fetched.assess(data_dir, store, as_of=as_of, window=window, now=now, rules=rules, said=said)
     path = Path(source.name).expanduser()
     events, known, note = _archive(path) if source.kind == "archive" else _git(path, rules, now=now)
     read_at = events.taken_at or now
@@ -112,6 +118,7 @@ def _shipped(name: str, *, as_of: int | None, said: Notices | None) -> Assessmen
         raise errors.SourceMissing(
             f"Nothing is known of {name} here: it was not fetched, and Sealane ships no figures of it.",
             next_steps=(
+                NextStep(title="Fetch it", command=f"sealane health fetch {name}"),
                 NextStep(title="Read a copy on this computer", command="sealane health report git:PATH"),
                 *(NextStep(title=f"Did you mean {one}?", command=f"sealane health report {one}") for one in near[:1]),
             ),

@@ -1,4 +1,4 @@
-"""`sealane health`: reads sources in a thread and gives reports as contracts promise."""
+"""`sealane health`: reads sources in a thread and gives reports as contracts promise; fetching is in `fetching`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 
 async def reports(
-    sources: Sequence[str], *, as_of: str | None, window: int, clock: Clock = SYSTEM
+    sources: Sequence[str], *, as_of: str | None, window: int, data_dir: Path | None = None, clock: Clock = SYSTEM
 ) -> list[dict[str, Any]]:
     """A report for each source, in order. Raises as `health.desk.report` does, and UsageError for no instant."""
     from sealane.health import desk
+    from sealane.runtime import datadir
 
+    where = (data_dir or datadir.default_path()).expanduser()
     now = int(clock.now().timestamp())
     when = instant(as_of)
     return [
-        (await asyncio.to_thread(desk.report, source, as_of=when, window=window, now=now)).report for source in sources
+        (await asyncio.to_thread(desk.report, source, as_of=when, window=window, now=now, data_dir=where)).report
+        for source in sources
     ]
 
 
@@ -51,7 +54,7 @@ async def risks(*, data_dir: Path | None, clusters: str | None, cluster: str) ->
     """What runs and what it rests on, worst first; and the sentence of each cluster that could not be read."""
     from sealane.health import risk, running, verdicts
     from sealane.kube import resources
-    from sealane.runtime import session
+    from sealane.runtime import datadir, session
 
     async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
         wanted = [fleet.cluster(cluster)] if cluster else list(fleet.clusters.values())
@@ -66,4 +69,4 @@ async def risks(*, data_dir: Path | None, clusters: str | None, cluster: str) ->
             if each.freshness(resources.PODS).state == "forbidden":
                 problems.append(each.freshness(resources.PODS).sentence)
             workloads += running.of_cluster(each)
-    return risk.risks(workloads, verdicts.known), problems
+    return risk.risks(workloads, verdicts.Verdicts((data_dir or datadir.default_path()).expanduser()).known), problems

@@ -50,7 +50,7 @@ def services(  # noqa: PLR0913 - one name each, as the process has them
         keys=RealKeys(keys, usage),
         editors=RealEditors(models, catalogue, root=settings.gateway_url, home=home or Path.home(), clock=clock),
         doctor=doctor,
-        health=RealHealth(fleet),
+        health=RealHealth(fleet, data_dir=Path(settings.data_dir) if settings.data_dir else None),
         switch=switch,
         breaking=breaking,
         clock=clock,

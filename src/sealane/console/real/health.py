@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sealane.console.health import Month, NoSuchProject, Project, YearCounts
 from sealane.fleet import Fleet
@@ -17,13 +18,14 @@ from sealane.lib.errors import NextStep
 class RealHealth:
     """Reads pods from the caches at each call; judging a project is kept by `health` itself."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, *, data_dir: Path | None = None) -> None:
         self._fleet = fleet
+        self._verdicts = verdicts.Verdicts(data_dir)
 
     def risks(self) -> Sequence[Risk]:
         """What runs, by the projects it rests on, worst first."""
         found = [one for cluster in self._fleet.clusters.values() for one in running.of_cluster(cluster)]
-        return risk.risks(found, verdicts.known)
+        return risk.risks(found, self._verdicts.known)
 
     def silent(self) -> Sequence[str]:
         """A sentence for each cluster whose pods are not all known."""

@@ -171,7 +171,9 @@ class _Git:
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         # What a hostile repository's configuration could start is named here and emptied.
-        safe = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "log.showSignature=false", "core.quotePath=false")
+        # Reading is offline: a mirror without file contents must not fetch one by one what is not there.
+        safe = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "log.showSignature=false", "core.quotePath=false",
+                "protocol.allow=never")  # fmt: skip
         settings = [part for setting in safe for part in ("-c", setting)]
         return ["git", "--no-pager", *settings, "-C", str(self.path), *arguments]
 
@@ -292,7 +294,10 @@ def _owner_versions(git: _Git, head: str, *, project: str) -> Iterator[tuple[Own
             if not ownerfiles.is_owner_file(path) or stamp < EARLIEST:
                 continue
             deleted = status.startswith("D")
-            text = "" if deleted else git.text("show", f"{sha}:{path}")
+            try:
+                text = "" if deleted else git.text("show", f"{sha}:{path}")
+            except errors.SourceBroken:
+                continue  # the content is not in this copy: who stood in that version is not known
             names = [] if deleted else sorted(ownerfiles.logins(path, text))
             version = OwnerVersion(project=project, path=path, position=position, stamp=stamp, deleted=deleted)
             yield version, [OwnerName(project=project, path=path, position=position, actor=each) for each in names]
