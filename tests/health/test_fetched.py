@@ -185,3 +185,13 @@ def test_shipped_verdicts_are_known_without_a_folder() -> None:
     name = next(iter(sample.projects()))
     assert verdicts.known(name) == verdicts.Verdicts().known(name)
     assert verdicts.known("acme/thing") is None
+
+
+def test_every_fetched_project_with_a_verdict_is_listed_with_its_page(tmp_path: Path) -> None:
+    made = store(tmp_path)
+    store(tmp_path, facts=RepoFacts(repository="acme/other", id=8, url=""))
+    known = verdicts.Verdicts(tmp_path)
+    assert list(known.every()) == []
+    fetched.keep(made, desk.report("acme/thing", as_of=None, window=365, now=NOW, data_dir=tmp_path))
+    assert [(one.report["project"], url) for one, url in known.every()] == [("Acme/Thing", FACTS.url)]
+    assert list(verdicts.Verdicts().every()) == []

@@ -6,6 +6,7 @@ changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from sealane.health import fetched, sample
@@ -45,6 +46,16 @@ class Verdicts:
             held = (changed, None if store is None else fetched.kept(store))
             self._read[path] = held
         return held[1]
+
+    def every(self) -> Iterator[tuple[Assessment, str]]:
+        """The last assessment of each fetched project, with its page on the forge."""
+        if self._data_dir is None:
+            return
+        for store in rawstore.every(fetched.raw_root(self._data_dir)):
+            facts = store.state.facts
+            assessed = self.fetched(facts.repository)
+            if assessed is not None:
+                yield assessed, facts.url or f"https://github.com/{facts.repository}"
 
 
 def known(repository: str) -> Judged | None:

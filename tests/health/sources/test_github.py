@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from github_stub import START, TOKEN, GitHubStub, bad_gateway, expired, iso, points_spent, secondary
 
 from sealane.health.errors import FetchBusy, ForgeLimited, ForgeRefused, ForgeUnreachable, SourceBroken
@@ -281,8 +282,23 @@ async def test_a_redirect_to_another_host_is_not_followed(world: World) -> None:
         await world.fetch(token="")
 
 
+@pytest.mark.parametrize("token", [TOKEN, ""])
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://x", "https://x/\n", None, 7])
+async def test_an_address_that_could_be_a_script_is_left_out(world: World, url: object, token: str) -> None:
+    world.stub.extra["url"] = url
+    assert (await world.fetch(token=token)).state.facts.url == ""
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b/c", None, "a/<script>"])
+async def test_a_name_that_cannot_be_makes_no_folder(world: World, name: object) -> None:
+    world.stub.extra["nameWithOwner"] = name
+    with pytest.raises(ForgeUnreachable, match="without a name that can be"):
+        await world.fetch()
+    assert not world.root.exists()
+
+
 async def test_an_answer_that_is_no_json_is_a_sentence(world: World) -> None:
-    world.stub.faults = [lambda *_: __import__("aiohttp").web.Response(text="<html>")]
+    world.stub.faults = [lambda *_: web.Response(text="<html>")]
     with pytest.raises(ForgeUnreachable, match="not what its API promises"):
         await world.fetch(token="")
 

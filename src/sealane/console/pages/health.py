@@ -131,9 +131,15 @@ def _watched(one: Project) -> Line:
         authors_before=authors.before,
         half_by=one.half_by,
         chart=bars([month.commits for month in one.months]),
-        chart_words=f"{one.months[0].month} to {one.months[-1].month}, "
-        f"at most {max(month.commits for month in one.months):,} commits a month",
+        chart_words=_chart_words(one),
     )
+
+
+def _chart_words(one: Project) -> str:
+    if not one.months:
+        return "No months are known."
+    most = max(month.commits for month in one.months)
+    return f"{one.months[0].month} to {one.months[-1].month}, at most {most:,} commits a month"
 
 
 def _nothing(name: str) -> Line:

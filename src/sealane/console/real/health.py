@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from sealane.console.health import Month, NoSuchProject, Project, YearCounts
+from sealane.console.real import fetched
 from sealane.fleet import Fleet
 from sealane.health import risk, running, sample, verdicts
 from sealane.health.lifecycle import WORST_FIRST
@@ -34,19 +37,33 @@ class RealHealth:
 
     def watched(self) -> Sequence[Project]:
         """Every project with figures here, worst first."""
-        found = [self._project(one) for one in sample.projects().values()]
+        found = list((self._sampled() | self._fetched()).values())
         return sorted(found, key=lambda one: (WORST_FIRST.index(one.state), one.repository.lower()))
 
     def project(self, repository: str) -> Project:
         """One project with figures, and what runs on it."""
-        found = sample.find(repository)
-        if found is None:
+        found = self._fetched().get(repository.lower())
+        if found is not None:
+            row = self._resting(found.repository)
+            return found if row is None else _with(found, row)
+        sampled = sample.find(repository)
+        if sampled is None:
             near = text.nearest(repository, [one.repository for one in sample.projects().values()])
             raise NoSuchProject(
                 f"Nothing is known of {repository} here: it was not fetched, and Sealane ships no figures of it.",
-                next_steps=tuple(NextStep(title=f"Did you mean {name}?") for name in near),
+                next_steps=(
+                    NextStep(title="Fetch it", command=f"sealane health fetch {repository}"),
+                    *(NextStep(title=f"Did you mean {name}?") for name in near),
+                ),
             )
-        return self._project(found, resting=True)
+        return self._project(sampled, resting=True)
+
+    def _sampled(self) -> dict[str, Project]:
+        return {one.repository.lower(): self._project(one) for one in sample.projects().values()}
+
+    def _fetched(self) -> dict[str, Project]:
+        known = (fetched.project(assessed, url=url) for assessed, url in self._verdicts.every())
+        return {one.repository.lower(): one for one in known}
 
     def _project(self, one: sample.Sampled, *, resting: bool = False) -> Project:
         assessed = sample.assess(one)
@@ -89,6 +106,10 @@ class RealHealth:
 
     def _resting(self, repository: str) -> Risk | None:
         return next((row for row in self.risks() if row.project.lower() == repository.lower()), None)
+
+
+def _with(found: Project, row: Risk) -> Project:
+    return msgspec.structs.replace(found, rests=row.workloads, copies=row.copies, gpus=row.gpus)
 
 
 def _month(row: sample.Month) -> Month:

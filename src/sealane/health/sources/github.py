@@ -64,7 +64,7 @@ async def _facts(api: GitHubApi, repository: str) -> RepoFacts:
     return RepoFacts(
         repository=_name(found.get("nameWithOwner")),
         id=int(found["databaseId"]),
-        url=str(found.get("url") or ""),
+        url=_link(found.get("url")),
         archived=bool(found.get("isArchived")),
         archived_at=seconds(found.get("archivedAt")),
         fork=bool(found.get("isFork")),
@@ -93,7 +93,7 @@ def _rest_facts(found: Mapping[str, Any]) -> RepoFacts:
     return RepoFacts(
         repository=_name(found.get("full_name")),
         id=int(found["id"]),
-        url=str(found.get("html_url") or ""),
+        url=_link(found.get("html_url")),
         archived=bool(found.get("archived")),
         fork=bool(found.get("fork")),
         mirror_of=str(found.get("mirror_url") or ""),
@@ -107,6 +107,12 @@ def _name(given: object) -> str:
     if isinstance(given, str) and rawstore.NAME.match(given):
         return given
     raise errors.ForgeUnreachable("GitHub gave a repository without a name that can be.")
+
+
+def _link(given: object) -> str:
+    """An address that may stand on a page: what an API says could be a script."""
+    fine = isinstance(given, str) and given.startswith("https://") and given.isprintable() and len(given) < 500
+    return str(given) if fine else ""
 
 
 def _gone(repository: str, status: int, api: GitHubApi) -> errors.ForgeRefused:
