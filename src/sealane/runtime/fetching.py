@@ -151,13 +151,14 @@ async def _history(
     wish: Wish, token: str, where: Path, store: Store, said: Callable[[Step], None], clock: Clock
 ) -> None:
     from sealane.health import fetched
-    from sealane.health.sources import mirror
+    from sealane.health.sources import mirror, rawstore
 
     facts = store.state.facts
     path = fetched.mirror_path(where, facts.repository)
     for name in store.state.also:
         before = fetched.mirror_path(where, name)
-        if not path.exists() and before.is_dir():
+        taken = (fetched.raw_root(where) / rawstore.slug(name)).exists()  # by another repository
+        if not path.exists() and before.is_dir() and not taken:
             before.rename(path)
     url = wish.git_url or f"{web_of(wish.api)}/{facts.repository}.git"
     began = int(clock.now().timestamp())

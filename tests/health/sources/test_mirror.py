@@ -75,6 +75,15 @@ async def test_a_fetch_that_was_cut_off_after_its_beginning_is_finished_by_the_n
     assert len(read(await mirrored(remote)).events.commits) == 1
 
 
+def test_reading_a_copy_without_contents_fetches_nothing_and_runs_nothing(remote: Repository) -> None:
+    remote.commit(files={"CODEOWNERS": "* @ann\n"})
+    path, mark = remote.path.parent / "copy.git", remote.path.parent / "ran"
+    remote.git("clone", "-q", "--bare", "--filter=blob:none", f"file://{remote.path}", str(path))
+    _git(path, "config", "remote.origin.uploadpack", f"touch {mark}; git-upload-pack")
+    found = read(path)
+    assert (len(found.events.commits), found.events.owner_versions, mark.exists()) == (1, (), False)
+
+
 async def test_an_empty_repository_is_said_to_be_empty(remote: Repository) -> None:
     with pytest.raises(SourceBroken, match="is empty"):
         await mirrored(remote)
