@@ -122,7 +122,7 @@ class Cluster:
 
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
-        return self._feed(resource, "").freshness()
+        return self._feed(resource, "").freshness(doubted=self.state.state in {"reconnecting", "unreachable"})
 
     def revision(self, resource: Resource) -> int:
         """A number that grows whenever an object of the kind changes."""
