@@ -17,9 +17,11 @@ import msgspec
 
 from sealane.console.breaking import Breaking
 from sealane.editors.types import Check
+from sealane.fleet.rights import UNKNOWN, Verdict
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import SealaneError
+from sealane.models.rights import Action
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Stage
 
 Tone = Literal["ok", "run", "wait", "warn", "fail", "idle", "off", "unknown"]
@@ -169,6 +171,50 @@ class ContextRow(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """What one may not see in one cluster. `models` says how much of what is hosted can be seen; `namespaces` are those
+    that are looked into where it is not all; `hidden` are kinds that may not be read at all."""
+
+    cluster: str
+    models: Literal["all", "some", "none"]
+    namespaces: tuple[str, ...]
+    hidden: tuple[str, ...]
+    sentence: str
+
+
+class Rights(Protocol):
+    """What the reader may do and see; answers at once, from memory."""
+
+    def may(self, action: Action, ref: Ref, *, weights: bool = False) -> Verdict: ...
+    def sights(self) -> Sequence[Sight]:
+        """Clusters of which the reader may not see everything; empty for whoever may."""
+
+    def namespaces(self, cluster: str) -> Sequence[str]:
+        """Namespaces in which the reader may see something, as far as is known."""
+
+    def name(self, cluster: str, namespace: str) -> None:
+        """A namespace exists, says the reader: look into it. Raises SealaneError for no name."""
+
+
+class Unrestricted:
+    """Nothing is known of rights: the servers decide."""
+
+    def may(self, action: Action, ref: Ref, *, weights: bool = False) -> Verdict:
+        return UNKNOWN
+
+    def sights(self) -> Sequence[Sight]:
+        return ()
+
+    def namespaces(self, cluster: str) -> Sequence[str]:
+        return ()
+
+    def name(self, cluster: str, namespace: str) -> None:
+        return None
+
+
+UNRESTRICTED = Unrestricted()
+
+
 class Clusters(Protocol):
     """The fleet, as the console sees it."""
 
@@ -276,4 +322,5 @@ class Services:
     doctor: Doctor
     switch: Switch | None = None
     breaking: Breaking | None = None
+    rights: Rights = UNRESTRICTED
     clock: Clock = SYSTEM

@@ -43,8 +43,8 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class Objects(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `build` reads. `namespaces` is None where listing them is forbidden; `nodes_known` and `queues_known`
-    are False there."""
+    """All that `build` reads. `namespaces` is None where listing them is forbidden; `nodes_known`, `queues_known` and
+    `pods_known` are False there, the last also where pods of some namespaces alone may be listed."""
 
     nodes: Sequence[views.NodeView] = ()
     pods: Sequence[views.PodView] = ()
@@ -56,6 +56,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: Sequence[str] | None = None
     nodes_known: bool = True
     queues_known: bool = True
+    pods_known: bool = True
 
 
 def facts(cluster: Cluster) -> ClusterFacts:
@@ -65,6 +66,7 @@ def facts(cluster: Cluster) -> ClusterFacts:
         cluster.version,
         cluster.serves(resources.QUEUES),
         *((cluster.revision(kind), cluster.freshness(kind).state == "forbidden") for kind in KINDS),
+        cluster.reads(resources.PODS) is None,
     )
     held = _MADE.get(cluster)
     if held is None or held[0] != state:
@@ -92,6 +94,7 @@ def _read(cluster: Cluster) -> ClusterFacts:
             else None,
             nodes_known=allowed(resources.NODES),
             queues_known=allowed(resources.QUEUES),
+            pods_known=allowed(resources.PODS) and cluster.reads(resources.PODS) is None,
         ),
         version=cluster.version,
         sandbox=cluster.sandbox,
@@ -129,6 +132,7 @@ def build(name: str, objects: Objects, *, version: str = "", sandbox: bool = Fal
         sandbox=sandbox,
         nodes_known=objects.nodes_known,
         queues_known=objects.queues_known,
+        pods_known=objects.pods_known,
     )
 
 

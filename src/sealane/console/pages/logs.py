@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from sealane.console.doing import hidden_in
 from sealane.console.forms import Form
 from sealane.console.rows import ModelRow, model_row
 from sealane.console.services import Copy
 from sealane.console.views import Ask, Desk, View
+from sealane.fleet.rights import NoRight
 from sealane.lib.errors import SealaneError
 
 _TAIL = 200
@@ -23,6 +25,7 @@ class LogsContext(msgspec.Struct, frozen=True, kw_only=True):
     tail: int
     lines: tuple[str, ...]
     problem: SealaneError | None
+    hidden: tuple[str, ...]
 
 
 async def context(desk: Desk, ask: Ask) -> LogsContext:
@@ -35,13 +38,22 @@ async def context(desk: Desk, ask: Ask) -> LogsContext:
     copy = wanted if wanted in names else (names[0] if names else "")
     lines: tuple[str, ...] = ()
     problem: SealaneError | None = None
-    if copy:
+    may = services.rights.may("logs", ask.ref)
+    if may.denied:
+        problem = NoRight(may)
+    elif copy:
         try:
             lines = tuple(await services.models.logs(ask.ref, copy=copy, tail=tail))
         except SealaneError as error:
             problem = error
     return LogsContext(
-        model=model_row(detail.hosted), copies=detail.copies, copy=copy, tail=tail, lines=lines, problem=problem
+        model=model_row(detail.hosted),
+        copies=detail.copies,
+        copy=copy,
+        tail=tail,
+        lines=lines,
+        problem=problem,
+        hidden=hidden_in(services.rights, ask.ref.cluster),
     )
 
 
