@@ -178,6 +178,17 @@ def test_attach_follows_what_the_container_says(sandbox: Any, pod: str) -> None:
     assert int(state) >= 0
 
 
+def test_a_shell_that_is_run_with_a_terminal_is_attached_to_and_its_exit_code_is_the_pod_s(sandbox: Any) -> None:
+    words = ["run", "visitor", "-it", "--rm", "--restart=Never", "--image=busybox", "--", "sh"]
+    with terminal(sandbox, *words) as (keys, screen):
+        screen("# ")
+        keys("hostname\r")
+        screen("visitor")
+        keys("exit 5\r")
+        screen('pod "visitor" deleted')
+    assert "NotFound" in sandbox.kubectl("get", "pod", "visitor", fails=True)
+
+
 def test_who_may_create_but_not_get_still_gets_in_by_spdy(sandbox: Any, pod: str) -> None:
     rule = ["create", "role", "exec-only", "--verb=create", "--resource=pods/exec"]
     sandbox.kubectl(*rule)
