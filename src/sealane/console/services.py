@@ -76,6 +76,9 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     age: float = 0.0
     error: SealaneError | None = None
     warnings: tuple[str, ...] = ()
+    behind: float = 0.0
+    """Seconds since what is shown of it was last known to be right; 0 while it is live. `behind_why` says what is."""
+    behind_why: str = ""
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,7 +122,15 @@ class Cluster:
 
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
-        return self._feed(resource, "").freshness(doubted=self.state.state in {"reconnecting", "unreachable"})
+        return self._feed(resource, "").freshness(doubted=self._doubted)
+
+    def watched_freshness(self) -> Sequence[states.Freshness]:
+        """The same of every kind that is watched now. Asking keeps none of them alive."""
+        return tuple(feed.freshness(doubted=self._doubted) for feed in self._feeds.values())
+
+    @property
+    def _doubted(self) -> bool:
+        return self.state.state in {"reconnecting", "unreachable"}
 
     def revision(self, resource: Resource) -> int:
         """A number that grows whenever an object of the kind changes."""

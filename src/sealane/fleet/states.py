@@ -22,10 +22,18 @@ FreshnessName = Literal["live", "loading", "stale", "reconnecting", "forbidden",
 STALE_AFTER = 30.0
 """Seconds without a working watch after which what is shown is called stale."""
 LIVE_FOR = 100.0
-"""Seconds after the last sign of life for which a watch is believed. It finds silence by itself sooner; this is for when
-nobody runs it."""
+"""Seconds after the last sign of life for which a watch is believed. It finds silence by itself sooner; this is for
+when nobody runs it."""
 DOUBT_AFTER = 15.0
 """The same while the cluster answers nobody else either."""
+
+
+_NOT_SIGNED_IN = (
+    kube_errors.Unauthorized,
+    kube_errors.SignInEnded,
+    kube_errors.ExecPluginFailed,
+    kube_errors.ExecPluginMissing,
+)
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +62,7 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
 
 def state_of_error(error: SealaneError, *, was_live: bool) -> StateName:
     """The state that a failed probe means. A cluster that was live is `reconnecting` until it says otherwise."""
-    if isinstance(error, kube_errors.Unauthorized):
+    if isinstance(error, _NOT_SIGNED_IN):
         return "unauthorized"
     if isinstance(error, kube_errors.Forbidden):
         return "forbidden"
@@ -78,7 +86,9 @@ def freshness(
     why = f" {cause.sentence}" if cause is not None else ""
     if condition == "gone":
         return Freshness(state="gone", age=0.0, sentence=f"This cluster does not serve {kind}.")
-    if condition in {"forbidden", "unauthorized"}:
+    if condition == "unauthorized":
+        return Freshness(state="forbidden", age=quiet_for, sentence=f"You are not signed in to read {kind} here.{why}")
+    if condition == "forbidden":
         return Freshness(state="forbidden", age=quiet_for, sentence=f"You may not read {kind} here.{why}")
     if condition == "live" and loaded and quiet_for < (DOUBT_AFTER if doubted else LIVE_FOR):
         sentence = f"The list of {kind} is live."

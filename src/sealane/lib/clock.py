@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""On Linux `time.monotonic` stands still while the machine is suspended; then an hour-old list would seem seconds old."""
+"""On Linux `time.monotonic` stands still while the machine is suspended: an hour-old list would seem seconds old."""
 
 
 class SystemClock:
