@@ -68,7 +68,8 @@ def official(sandbox: Any) -> Iterator[Any]:
     """The official client and its `stream`. It leaves sockets open; they are let go here."""
     from kubernetes import client, config, stream
 
-    config.load_kube_config(sandbox.kubeconfig)
+    load: Any = config.load_kube_config  # it has no types
+    load(sandbox.kubeconfig)
     yield client.CoreV1Api(), stream
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
