@@ -93,6 +93,7 @@ class PodSpec(Shape, frozen=True):
     volumes: list[Volume] | None = None
     containers: list[Container] = []
     init_containers: list[Container] | None = None
+    readiness_gates: list[dict[str, Any]] | None = None
 
 
 class Waiting(Shape, frozen=True):

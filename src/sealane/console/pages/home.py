@@ -82,7 +82,7 @@ def _heading(hosted: tuple[ModelRow, ...], sights: Sequence[Sight] = ()) -> str:
         return "Nothing runs where you may look. Host a model, and your editor can use it."
     if not hosted:
         return "Nothing runs yet. Host a model, and your editor can use it."
-    answer = sum(1 for row in hosted if row.ready or row.tone == "ok")
+    answer = sum(1 for row in hosted if _answers(row))
     parts = []
     if answer:
         parts.append(f"{_number(answer)} {'model answers' if answer == 1 else 'models answer'}")
@@ -91,7 +91,7 @@ def _heading(hosted: tuple[ModelRow, ...], sights: Sequence[Sight] = ()) -> str:
         ("wait", "waits", "wait"),
         ("fail", "has failed", "have failed"),
     ):
-        count = sum(1 for row in hosted if row.tone == tone and not row.ready)
+        count = sum(1 for row in hosted if row.tone == tone and not _answers(row))
         if count:
             parts.append(f"{_number(count)} {one if count == 1 else many}")
     asleep = sum(1 for row in hosted if row.tone == "idle")
@@ -99,6 +99,11 @@ def _heading(hosted: tuple[ModelRow, ...], sights: Sequence[Sight] = ()) -> str:
         parts.append(f"{_number(asleep)} {'sleeps' if asleep == 1 else 'sleep'}")
     sentence = text.listing(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _answers(row: ModelRow) -> bool:
+    """A ready pod is not yet a model in memory: only the stage knows."""
+    return row.stage == "Answering" and row.tone != "idle"
 
 
 def _number(count: int) -> str:

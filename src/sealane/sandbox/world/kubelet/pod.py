@@ -237,7 +237,8 @@ class PodRun:
                 if await self._pull(container):
                     return
             self._event("Failed", "Error: ImagePullBackOff", container, warning=True)
-            container.hold("ImagePullBackOff", f'Back-off pulling image "{image}"')
+            cause = container.waiting[1]
+            container.hold("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {cause}')
             self._backing_off.add(container.name)
             self._publish()
             await self._cluster.troubles.nap(self._cluster.clock, _PULL_AGAIN)
