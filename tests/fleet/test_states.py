@@ -32,6 +32,12 @@ def test_forbidden_never_looks_like_empty() -> None:
     assert found.sentence.startswith("You may not read pods here.")
 
 
+def test_who_is_not_signed_in_is_not_told_of_missing_rights() -> None:
+    cause = errors.SignInEnded("the sign-in of user dana is over.")
+    found = fresh(condition="unauthorized", cause=cause)
+    assert found.sentence == "You are not signed in to read pods here. the sign-in of user dana is over."
+
+
 def test_a_kind_that_is_not_served_is_gone() -> None:
     assert fresh(condition="gone").state == "gone"
 
@@ -47,6 +53,9 @@ def test_a_lost_watch_is_reconnecting_and_then_stale_with_its_age() -> None:
     ("error", "was_live", "state"),
     [
         (errors.Unauthorized(401, "Unauthorized", "no"), True, "unauthorized"),
+        (errors.SignInEnded("it is over."), True, "unauthorized"),
+        (errors.ExecPluginMissing("it is not installed."), False, "unauthorized"),
+        (errors.IssuerFailed("it is away."), True, "reconnecting"),
         (forbidden(), True, "forbidden"),
         (refused(), True, "reconnecting"),
         (refused(), False, "unreachable"),

@@ -307,6 +307,9 @@ class Switch(Protocol):
     def contexts(self) -> Sequence[ContextRow]:
         """From the user's kubeconfig; raises SealaneError (ConfigError with file and line) when it is broken."""
 
+    def problem(self) -> SealaneError | None:
+        """Why the clusters do not follow the kubeconfig as it is now, or not in full; None when they do."""
+
     async def use(self, clusters: str) -> None:
         """`sandbox`, `kubeconfig` or context names joined by commas, as `sealane up --clusters` takes them."""
 

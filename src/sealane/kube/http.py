@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from sealane.kube import errors, failures
+from sealane.kube import credentials, errors, failures
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.identity import Identity
@@ -82,9 +82,11 @@ class Http:
         self._closed = False
 
     def adopt(self, context: Context) -> None:
-        """Go on as `context`, the same person with renewed credentials; what is under way goes on as it began."""
-        self.context = context
-        self._way = Way(context, clock=self._clock)
+        """Go on as `context`, the same person; what is under way goes on as it began. Where the sign-in itself did not
+        change, what was fetched by it (a plugin's token) is kept."""
+        before, self.context = self.context, context
+        if not credentials.same_sign_in(before.credentials, context.credentials):
+            self._way = Way(context, clock=self._clock)
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""

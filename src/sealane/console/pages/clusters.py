@@ -68,13 +68,15 @@ class ClusterColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClustersContext(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters, their queues and cards; the kubeconfig's contexts and why they cannot be read."""
+    """All clusters, their queues and cards; the kubeconfig's contexts, why they cannot be read, and why the clusters do
+    not follow it as it is now."""
 
     clusters: tuple[ClusterColumn, ...]
     queues: tuple[QueueRow, ...]
     nodes: tuple[NodeRow, ...]
     contexts: tuple[ContextRow, ...]
     contexts_problem: SealaneError | None
+    kubeconfig_problem: SealaneError | None
     switchable: bool
     sandbox: bool
     kubeconfig: str
@@ -96,6 +98,7 @@ async def context(desk: Desk, ask: Ask) -> ClustersContext:
         nodes=tuple(_node(fact, node) for fact in facts.values() for node in fact.nodes if node.cards),
         contexts=contexts,
         contexts_problem=problem,
+        kubeconfig_problem=services.switch.problem() if services.switch is not None else None,
         switchable=services.switch is not None,
         sandbox=services.settings.sandbox,
         kubeconfig=services.settings.kubeconfig,
@@ -238,6 +241,7 @@ VIEW = View(
         "r-side": "clusters/side.html",
         "r-queues": "clusters/queues.html",
         "r-nodes": "clusters/nodes.html",
+        "r-contexts": "clusters/contexts.html",
     },
 )
 ACTIONS = (Route("/switch", switch, methods=["POST"]), Route("/namespaces", look, methods=["POST"]))
