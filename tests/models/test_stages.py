@@ -228,6 +228,17 @@ def test_an_engine_that_loads_again_says_why(ended: dict[str, Any], restarts: in
     assert stage(pods=[pod]) == ("Loading", f"gpu-a loads qwen2.5-coder:7b into memory again: the engine {tail}.")
 
 
+@pytest.mark.parametrize(("ready", "name", "verb"), [(1, "Answering", "is"), (0, "Submitted", "are")])
+def test_pods_that_may_not_be_listed_are_not_taken_for_missing(ready: int, name: str, verb: str) -> None:
+    deployed = h.deployment()
+    deployed["status"] = {"readyReplicas": ready}
+    assert stage(deployed=deployed, pods_hidden=True) == (
+        name,
+        f"{ready} of 1 copy {verb} ready; you have no permission to list pods in namespace team-a of harbor-eu, "
+        "so that is all that is known.",
+    )
+
+
 def test_refused_creation_is_read_from_the_deployments_condition() -> None:
     message = (
         'admission webhook "kai-admission" denied the request: '

@@ -92,6 +92,11 @@ def is_ours(deployment: DeploymentView) -> bool:
     return deployment.metadata.label(MANAGED_BY) == MANAGER and bool(deployment.model)
 
 
+def _hidden(cluster: Cluster, namespace: str) -> bool:
+    read = cluster.reads(resources.PODS)
+    return read is not None and namespace not in read
+
+
 def picture(
     cluster: Cluster, namespace: str, name: str, *, engines: Mapping[str, EngineFacts] | None = None
 ) -> Snapshot:
@@ -107,6 +112,7 @@ def picture(
         now=cluster.now(),
         deployment=deployment,
         pods=tuple(pods),
+        pods_hidden=_hidden(cluster, namespace),
         events=tuple(
             view(obj, EventView)
             for uid in about

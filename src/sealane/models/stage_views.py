@@ -294,7 +294,8 @@ class QueueFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a stage is read from. `queues` is None when KAI's queues are not known; `engines` is by pod name."""
+    """All that a stage is read from. `queues` is None when KAI's queues are not known; `engines` is by pod name;
+    `pods_hidden` when the reader may not see pods there, so that no pods does not mean that there are none."""
 
     cluster: str
     namespace: str
@@ -302,6 +303,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime.datetime
     deployment: DeploymentView | None = None
     pods: tuple[PodView, ...] = ()
+    pods_hidden: bool = False
     events: tuple[EventView, ...] = ()
     pod_groups: tuple[PodGroupView, ...] = ()
     queues: tuple[QueueFact, ...] | None = None

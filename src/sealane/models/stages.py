@@ -67,10 +67,24 @@ def _stage(snapshot: Snapshot) -> Stage:
     if deployment.spec.replicas == 0:
         return Stage(stage="Waiting", sentence=f"{snapshot.name} is scaled to 0 copies; ask for one to start it.")
     copies = copy_stages(snapshot)
+    if snapshot.pods_hidden:
+        return _unseen(snapshot, deployment)
     if not copies:
         return _no_pods(snapshot, deployment)
     over = {pod.metadata.name for pod in snapshot.pods if pod.status.phase == "Failed"}  # each has its successor
     return _best(deployment, {name: each for name, each in copies.items() if name not in over} or copies)
+
+
+def _unseen(snapshot: Snapshot, deployment: DeploymentView) -> Stage:
+    """Pods may not be listed: what the Deployment counts is all that is known."""
+    ready, wanted = deployment.status.ready_replicas, deployment.spec.replicas
+    where = f"namespace {snapshot.namespace} of {snapshot.cluster}"
+    return Stage(
+        stage="Answering" if ready else "Submitted",
+        sentence=f"{ready} of {text.count(wanted, 'copy', 'copies')} {'is' if ready == 1 else 'are'} ready; "
+        f"you have no permission to list pods in {where}, so that is all that is known.",
+        progress=1.0 if ready else None,
+    )
 
 
 def _no_pods(snapshot: Snapshot, deployment: DeploymentView) -> Stage:
