@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.cluster import Cluster
-from sealane.sandbox.world.kubelet import connections, images, inputs, status
+from sealane.sandbox.world.kubelet import connections, images, inputs, probes, status
 from sealane.sandbox.world.kubelet.containers import Container, Killed
 from sealane.sandbox.world.kubelet.volumes import Volumes
 from sealane.sandbox.world.ollama.storage import ModelStore
@@ -167,6 +167,7 @@ class PodRun:
             memory_limit=inputs.memory_limit(container.spec),
             warm=self._warm,
             registry=self._cluster.troubles.registry(self.pod),
+            measured_by=lambda meter: setattr(container, "meter", meter),
         )
         program = ollama.of(container.spec, init=container.init)
         code, reason = 0, ""
@@ -206,18 +207,22 @@ class PodRun:
         self.listeners[port] = connections.Listening(app, container.over)
 
     def _probed(self, container: Container) -> bool:
-        return bool(container.spec.get("readinessProbe")) and not self._warm
+        """Whether readiness is for a probe to say."""
+        return not self._warm and any(container.spec.get(f"{kind}Probe") for kind in ("readiness", "startup"))
 
     async def _probe(self, container: Container) -> None:
-        """Readiness by probe: after its delay, as soon as the container's port answers."""
-        probe = container.spec.get("readinessProbe")
-        if container.init or not probe or self._warm:
-            return
-        await self._cluster.clock.sleep(float(probe.get("initialDelaySeconds", 0)))
-        while not self.listeners:
-            await self._cluster.clock.sleep(min(1.0, float(probe.get("periodSeconds", 10))))
-        container.ready = True
-        self._publish()
+        """Ask the container's program as its probes say, until its end."""
+        prober = probes.Prober(
+            container,
+            clock=self._cluster.clock,
+            pod=lambda: self._cluster.get("pods", *objects.key(self.pod)) or self.pod,
+            ip=self._ip,
+            listeners=self.listeners,
+            tell=lambda reason, text, warning: self._event(reason, text, container, warning=warning),
+            publish=self._publish,
+            is_warm=self._warm,
+        )
+        await prober.run()
 
     def _store(self, container: Container, path: str) -> ModelStore:
         found = self._volumes.store(self.pod, container.spec, path)
