@@ -32,7 +32,7 @@ from sealane.models.stage_views import (
     QueueFact,
     Snapshot,
     Volume,
-    view,
+    readable,
 )
 from sealane.models.types import Hosted, KvType, ModelSpec, Share, Stage, Storage
 
@@ -69,8 +69,7 @@ class NotHosted(SealaneError):
 
 def deployments(cluster: Cluster) -> Iterator[DeploymentView]:
     """Our Deployments in a cluster, by namespace and name."""
-    for obj in cluster.list(resources.DEPLOYMENTS, labels=OURS):
-        found = cast(DeploymentView, view(obj, DeploymentView))
+    for found in readable(cluster.list(resources.DEPLOYMENTS, labels=OURS), DeploymentView):
         if found.model:
             yield found
 
@@ -78,7 +77,7 @@ def deployments(cluster: Cluster) -> Iterator[DeploymentView]:
 def deployment_of(cluster: Cluster, namespace: str, name: str) -> DeploymentView | None:
     """Our Deployment of that name, or None; somebody else's does not count."""
     obj = cluster.get(resources.DEPLOYMENTS, namespace, name)
-    found = cast(DeploymentView, view(obj, DeploymentView)) if obj else None
+    found = next(readable([obj] if obj else [], DeploymentView), None)
     return found if found is not None and is_ours(found) else None
 
 
@@ -114,16 +113,16 @@ def picture(
         pods=tuple(pods),
         pods_hidden=_hidden(cluster, namespace),
         events=tuple(
-            view(obj, EventView)
+            event
             for uid in about
-            for obj in cluster.linked(resources.EVENTS, uid)
-            if obj.get("reason") not in NOISE
+            for event in readable(cluster.linked(resources.EVENTS, uid), EventView)
+            if event.reason not in NOISE
         ),
         pod_groups=tuple(
-            view(obj, PodGroupView)
+            group
             for pod in pods
             if not pod.spec.node_name
-            for obj in cluster.linked(resources.PODGROUPS, pod.metadata.uid)
+            for group in readable(cluster.linked(resources.PODGROUPS, pod.metadata.uid), PodGroupView)
         ),
         queues=_queues(cluster),
         engines=dict(engines or {}),
@@ -138,7 +137,7 @@ def _pods(cluster: Cluster, deployment: DeploymentView | None) -> list[PodView]:
     if deployment is None:
         return []
     owners = _replicasets(cluster, deployment)
-    return [view(obj, PodView) for uid in owners for obj in cluster.linked(resources.PODS, uid)]
+    return [pod for uid in owners for pod in readable(cluster.linked(resources.PODS, uid), PodView)]
 
 
 def _queues(cluster: Cluster) -> tuple[QueueFact, ...] | None:

@@ -8,13 +8,17 @@ real cluster can be kept as a test case and replayed.
 from __future__ import annotations
 
 import datetime
-from typing import Any
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
 from sealane.models.labels import MODEL_ANNOTATION
 from sealane.models.reference import is_name
 
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
 PULL_CONTAINER, ENGINE_CONTAINER = "pull", "ollama"
 
 
@@ -317,3 +321,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 def view(obj: dict[str, Any], shape: type[msgspec.Struct]) -> Any:
     """A decoded object as `shape`; what does not belong to the shape is left out."""
     return msgspec.convert(obj, shape, strict=False)
+
+
+def readable(objs: Iterable[dict[str, Any]], shape: type[T]) -> Iterator[T]:
+    """Those of the objects that are of the shape. One that is not (a controller of another age, a hand that slipped)
+    must not take all the others out of sight; it is told of in the log."""
+    for obj in objs:
+        try:
+            yield msgspec.convert(obj, shape, strict=False)
+        except msgspec.ValidationError as error:
+            name = (obj.get("metadata") or {}).get("name", "")
+            _log.warning("%s %s cannot be read and is passed over: %s", obj.get("kind", "object"), name, error)
