@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 @click.command("models")
+@click.option("-n", "--namespace", default="", help="One that no list tells you, where you have a role; remembered.")
 @output.shared
 @output.acting
-async def command(*, as_json: bool, data_dir: Path | None, clusters: str | None) -> None:
+async def command(*, namespace: str, as_json: bool, data_dir: Path | None, clusters: str | None) -> None:
     """List what is hosted in every cluster."""
     from sealane.models import hosted
     from sealane.runtime import session
 
     async with session.fleet(data_dir=data_dir, clusters=clusters) as fleet:
-        rows = await hosted.read(fleet)
+        rows = await hosted.read(fleet, namespace=namespace)
         silent = [*session.silent(fleet), *session.unseen(fleet)]
     if as_json:
         return _as_json(rows, silent)

@@ -78,7 +78,7 @@ class Doctor:
         found = sight_of(cluster)
         if found.models == "all":
             return []
-        fix = "Name a namespace in which you have a role: sealane host MODEL -n NAMESPACE"
+        fix = "Name a namespace in which you have a role: sealane models -n NAMESPACE"
         return [DoctorCheck(name=f"Sight of {cluster.name}", state="warn", sentence=found.sentence, fix=fix)]
 
     async def _rights(self, cluster: Cluster) -> list[DoctorCheck]:
@@ -101,8 +101,11 @@ class Doctor:
         if not refused:
             sentence = f"You may host models in namespace {namespace}."
             return [DoctorCheck(name=name, state="ok", sentence=sentence)]
-        fix = f"Ask for the role `edit` there, or host in another namespace with -n; {refused[0].who[0].command}"
-        return [DoctorCheck(name=name, state="warn", sentence=found.sentence, fix=fix) for found in refused]
+        fix = "Ask for the role `edit` there, or host in another namespace with -n; check by "
+        return [
+            DoctorCheck(name=name, state="warn", sentence=found.sentence, fix=f"{fix}{found.who[0].command}")
+            for found in refused
+        ]
 
 
 def _gpus(cluster: Cluster) -> list[DoctorCheck]:

@@ -80,7 +80,7 @@ def unseen(opened: Fleet) -> list[str]:
     answering = [cluster.name for cluster in opened.clusters.values() if cluster.state.answers]
     if answering and sum(sight.models == "none" for sight in sights) == len(answering):
         steps = (
-            NextStep(title="Name a namespace in which you have a role", command="sealane host MODEL -n NAMESPACE"),
+            NextStep(title="Name a namespace in which you have a role", command="sealane models -n NAMESPACE"),
             NextStep(title="See what you may do", command=f"kubectl --context {answering[0]} auth can-i --list"),
         )
         raise NotAllowed(" ".join(sight.sentence for sight in sights), next_steps=steps)
