@@ -245,8 +245,8 @@ class Models(Protocol):
     async def restart(self, ref: Ref) -> None: ...
     async def preview_removal(self, ref: Ref, *, with_weights: bool) -> Removal: ...
     async def remove(self, ref: Ref, *, with_weights: bool) -> Removal: ...
-    async def logs(self, ref: Ref, *, copy: str, tail: int) -> Sequence[str]:
-        """The last lines of one copy, oldest first; `copy` "" takes the first one."""
+    async def logs(self, ref: Ref, *, copy: str, tail: int, previous: bool) -> Sequence[str]:
+        """The last lines of one copy, oldest first; `copy` "" merges all, each line with its copy's name before it."""
 
 
 class Catalogue(Protocol):

@@ -47,6 +47,7 @@ ACTIONS: Sequence[Route] = (
     *connect.ACTIONS,
     *remove.ACTIONS,
     *keys.ACTIONS,
+    *logs.ACTIONS,
     *clusters.ACTIONS,
     *breaking.ACTIONS,
 )
