@@ -79,7 +79,9 @@ class Feed:
     @property
     def namespaces(self) -> tuple[str, ...] | None:
         """The namespaces that alone are read; None where the whole cluster is."""
-        return tuple(sorted(self._scopes)) if self._narrow else None
+        if not self._narrow:
+            return None
+        return tuple(sorted(name for name, scope in self._scopes.items() if scope.condition != "forbidden"))
 
     def freshness(self, *, doubted: bool = False) -> states.Freshness:
         """How far the cache may be trusted now; `doubted` while the cluster fails to answer otherwise."""

@@ -92,8 +92,10 @@ def is_ours(deployment: DeploymentView) -> bool:
 
 
 def _hidden(cluster: Cluster, namespace: str) -> bool:
+    """Whether pods may not be read there: the rights say so, or the watches do without that namespace."""
     read = cluster.reads(resources.PODS)
-    return read is not None and namespace not in read
+    unread = read is not None and namespace not in read
+    return unread or cluster.may("list", resources.PODS, namespace).answer == "no"
 
 
 def picture(
