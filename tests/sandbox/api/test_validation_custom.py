@@ -1,4 +1,4 @@
-"""Custom resources against their schema: each word of it refuses in the validator's sentence, and lets right values in."""
+"""Custom resources against their schema: each word of it refuses in the validator's sentence, or lets a value in."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class ApiServer:
                 name=target.name.partition(":")[0] if target.subresource == "proxy" else target.name,
             ),
         )  # fmt: skip
-        if target.subresource and target.subresource != "status":
+        if target.subresource not in {"", "status", "ephemeralcontainers"}:
             found = await self._subresource(target, request)
             if found is not None:
                 return found

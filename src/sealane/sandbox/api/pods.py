@@ -20,12 +20,15 @@ from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj
 from sealane.sandbox.api.wire import Handover, Reply, Request, Stream
 
+PARTS = ("containers", "initContainers", "ephemeralContainers")
+"""Where the containers of a pod stand."""
+
 
 async def log(store: Store, backend: PodBackend, target: Target, request: Request) -> Stream | Reply:
     """The log of one container; nothing (204) of a pod that no node runs. Raises StatusError (400, 404)."""
     pod = _pod(store, target)
     name, _ = target.name, target.rest
-    containers = [item["name"] for key in ("containers", "initContainers") for item in pod["spec"].get(key) or ()]
+    containers = [item["name"] for key in PARTS for item in pod["spec"].get(key) or ()]
     container = request.query.get("container", "")
     if not container:
         if len(pod["spec"]["containers"]) > 1:

@@ -46,6 +46,7 @@ class PodRun:
             *(Container(spec, init=True) for spec in pod["spec"].get("initContainers") or ()),
             *(Container(spec, init=False) for spec in pod["spec"].get("containers") or ()),
         ]
+        self.added: list[Container] = []  # ephemeral ones, as `kubectl debug` adds them
         self._cluster = cluster
         self._images = images_
         self._volumes = volumes
@@ -65,7 +66,22 @@ class PodRun:
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""
-        return next((item for item in self.containers if item.name == name), None)
+        return next((item for item in (*self.containers, *self.added) if item.name == name), None)
+
+    def add(self, spec: Obj) -> Container | None:
+        """Add an ephemeral container, to be run `once`; None when it is there already."""
+        if self.container(str(spec["name"])) is not None:
+            return None
+        container = Container(spec, init=False)
+        container.hold("ContainerCreating")
+        self.added.append(container)
+        return container
+
+    async def once(self, container: Container) -> None:
+        """Run an ephemeral container to its end: it is never started again."""
+        if await self._start(container):
+            await self._program(container)
+        self._publish()
 
     async def live(self) -> None:
         """Until all containers have ended for good, or the task is cancelled."""
@@ -83,7 +99,7 @@ class PodRun:
 
     def stopped(self) -> None:
         """The pod is being ended: say so for every running container, and end them."""
-        for item in self.containers:
+        for item in (*self.containers, *self.added):
             if item.running:
                 self._event("Killing", f"Stopping container {item.name}", item)
                 item.end(self._cluster.clock.now(), code=0)
@@ -326,6 +342,9 @@ class PodRun:
                 host_ip=self._host_ip,
                 now=now,
             )
+            if self.added:
+                entries = [item.status(backing_off=False) for item in self.added]
+                obj["status"]["ephemeralContainerStatuses"] = entries
             if self._evicted:
                 obj["status"] |= {"phase": "Failed", "reason": "Evicted", "message": self._evicted}
 
@@ -338,6 +357,7 @@ class PodRun:
         if self._cluster.troubles.lost(self.node):
             return
         part = "initContainers" if container.init else "containers"
+        part = "ephemeralContainers" if any(item is container for item in self.added) else part
         self._cluster.event(
             self.pod,
             reason,
