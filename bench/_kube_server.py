@@ -3,7 +3,7 @@
 All answers are encoded once, before the first request: a paged list of pods as real clusters have them (6 KB each,
 a third of it managedFields; uids, hashes and times of their own, since a compressor must not profit from a bench), a
 WatchList, and a watch of MODIFIED events, as fast as they are read or so many a second. Runs as its own process, prints
-its port. `python -m bench._kube_server PODS [--per-second N] [--watch-only] [--crds N]`.
+its port. `python -m bench._kube_server PODS [--per-second N] [--watch-only] [--crds N] [--ports N]`.
 """
 
 from __future__ import annotations
@@ -204,8 +204,8 @@ async def _serve(answers: Answers, reader: asyncio.StreamReader, writer: asyncio
                 await _watch(answers, "sendInitialEvents" in query, writer)
             else:
                 _answer(writer, *_body(answers, method, path, query))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+    except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
+        pass  # uvloop says RuntimeError when a reader that hung up is written to
     finally:
         writer.close()
 
@@ -260,13 +260,13 @@ async def _chunk(writer: asyncio.StreamWriter, piece: bytes) -> None:
     await writer.drain()
 
 
-async def _main(answers: Answers) -> None:
+async def _main(answers: Answers, ports: int) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _serve(answers, reader, writer)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    print(json.dumps({"port": port, "pod_bytes": round(answers.average)}), flush=True)
+    servers = [await asyncio.start_server(connected, "127.0.0.1", 0) for _ in range(ports)]
+    found = [server.sockets[0].getsockname()[1] for server in servers]
+    print(json.dumps({"port": found[0], "ports": found, "pod_bytes": round(answers.average)}), flush=True)
     await asyncio.to_thread(sys.stdin.read)  # until the bench that started us is done
 
 
@@ -276,7 +276,7 @@ if __name__ == "__main__":
     parser.add_argument("--per-second", type=float, default=0.0)
     parser.add_argument("--watch-only", action="store_true")
     parser.add_argument("--crds", type=int, default=0)
+    parser.add_argument("--ports", type=int, default=1)
     chosen = parser.parse_args()
-    uvloop.run(
-        _main(Answers(chosen.pods, per_second=chosen.per_second, watch_only=chosen.watch_only, crds=chosen.crds))
-    )
+    made = Answers(chosen.pods, per_second=chosen.per_second, watch_only=chosen.watch_only, crds=chosen.crds)
+    uvloop.run(_main(made, chosen.ports))

@@ -45,8 +45,6 @@ def test_an_order_is_a_sorted_set(operations: list[tuple[Key, bool]], few: int) 
             truth.add(key)
         if read:
             assert list(order.all()) == sorted(truth)
-        elif len(truth) % 3 == 0:
-            order.gather()
     for namespace in ("", "a", "a-b", "b", "c"):
         assert list(order.namespace(namespace)) == sorted(key for key in truth if key[0] == namespace)
 

@@ -44,7 +44,7 @@ STEP = 200
 _REVISIONS = itertools.count(1)
 _CACHES = itertools.count(1)
 _SHARED = 8_192
-_RUN = 4_000  # keys sorted at once while many come
+_RUN = 4_000  # keys that find their places together while many come
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
@@ -166,8 +166,10 @@ class KindCache:
             if count % STEP == 0:
                 yield
             if count % _RUN == 0:
-                self._order.gather()
+                self._order.all()  # keys find their places now and then, and not all at the end
         yield
+        if not namespace and len(present) == len(self._entries):
+            return
         keys = self._order.namespace(namespace) if namespace else self._order.all()
         yield from self._removing([key for key in keys if key not in present])
 

@@ -20,11 +20,14 @@ from sealane.fleet.ports import Reflect
 from sealane.fleet.scopes import EVERYWHERE, Rights, Scope
 from sealane.kube.client import Client
 from sealane.kube.watch import Change, Condition, Gone, Synced, Upsert
+from sealane.lib import memory
 from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
 
 _log = logging.getLogger(__name__)
 RESTART_AFTER = 5.0
+MANY = 20_000
+"""Objects of a full answer from which on the memory that it took meanwhile is given back."""
 REFUSED_FOR = 20.0
 """Seconds for which a server's own refusal of the whole cluster counts more than an access review's yes."""
 
@@ -239,6 +242,9 @@ class Feed:
                     return
                 if isinstance(change, Synced):
                     await self._take_all(change, namespace, scope)
+                    del change
+                    if len(self.cache) >= MANY:
+                        await memory.give_back()
                 else:
                     self._apply(change, namespace, scope)
                 count += 1

@@ -65,7 +65,6 @@ class Order:
         self._sorted: list[Key] = []
         self._added: dict[Key, None] = {}
         self._removed: set[Key] = set()
-        self._runs = False
 
     def add(self, key: Key) -> None:
         """Take a key that is not here."""
@@ -81,18 +80,8 @@ class Order:
         else:
             self._removed.add(key)
 
-    def gather(self) -> None:
-        """Sort what was added lately by itself. Called now and then while many keys come, it leaves little to do for
-        the first read: merging a few sorted runs."""
-        self._sorted += sorted(self._added)
-        self._added.clear()
-        self._runs = True
-
     def all(self) -> Sequence[Key]:
         """Every key in order. Not to be kept: it changes."""
-        if self._runs:
-            self._sorted.sort()
-            self._runs = False
         if self._removed:
             self._take_out()
         if len(self._added) > self._few:
