@@ -118,6 +118,9 @@ class _Reflector:
                         for change in changes:
                             yield change
             except _NoWatchList:
+                if self._live:  # taken anew in its own time, which takes longer now than "live" may be said
+                    self._live = False
+                    yield Condition("reconnecting")
                 continue
             except SealaneError as failure:
                 error = failure
