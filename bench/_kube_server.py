@@ -45,7 +45,7 @@ def pod(number: int) -> dict[str, Any]:
         "app.kubernetes.io/name": f"model-{number // 20:04d}",
         "app.kubernetes.io/managed-by": "sealane",
         "pod-template-hash": _own(number // 20, "template", 10),
-        "kai.scheduler/queue": f"team-{number % 17}",
+        "kai.scheduler/queue": f"team-{number // 20 % 17}",
     }
     container = {
         "name": "ollama",
@@ -66,7 +66,7 @@ def pod(number: int) -> dict[str, Any]:
         "metadata": {
             "name": name,
             "generateName": name.rpartition("-")[0] + "-",
-            "namespace": f"team-{number % 17}",
+            "namespace": f"team-{number // 20 % 17}",
             "uid": _uid(number, "pod"),
             "resourceVersion": str(1000 + number),
             "creationTimestamp": f"{born}:00Z",

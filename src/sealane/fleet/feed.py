@@ -236,15 +236,15 @@ class Feed:
             self._client, self.resource, namespace=namespace, clock=self._clock, admit=self.cache.admit
         )
         async with contextlib.aclosing(stream) as changes:
-            count = 0
+            count, owing = 0, False
             async for change in changes:
                 if self._scopes.get(namespace) is not scope:
                     return
+                if owing:  # only now has everybody let go of the answer before
+                    await memory.give_back()
+                owing = isinstance(change, Synced) and len(change.objects) >= MANY
                 if isinstance(change, Synced):
                     await self._take_all(change, namespace, scope)
-                    del change
-                    if len(self.cache) >= MANY:
-                        await memory.give_back()
                 else:
                     self._apply(change, namespace, scope)
                 count += 1
