@@ -56,7 +56,8 @@ def test_a_page_renders(visitor: TestClient, name: str) -> None:
 def test_a_twin_has_exactly_the_documented_keys(script: TestClient, name: str) -> None:
     answer = script.get(f"{ADDRESSES[name]}.json")
     assert answer.status_code == 200
-    assert set(answer.json()) == documented_keys()[name]
+    assert set(answer.json()) == documented_keys()[name] | {"freshness"}
+    assert {each["cluster"] for each in answer.json()["freshness"]} == {"harbor-eu", "atlas-us", "bench"}
 
 
 @pytest.mark.parametrize("name", ADDRESSES)

@@ -8,6 +8,7 @@ import datetime
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from kube_certificates import Authority
@@ -353,6 +354,20 @@ async def test_uid_and_extra_are_sent_with_names_that_a_header_can_hold(server: 
     assert headers["Impersonate-Uid"] == "u-1"
     assert headers.getall("Impersonate-Extra-scopes") == ["view", "edit"]  # type: ignore[attr-defined]
     assert headers["Impersonate-Extra-acme.com%2Fteam%20%C3%BC"] == "a"
+
+
+async def test_what_a_plugin_gave_is_kept_when_its_entry_only_moved(server: ApiServer, tmp_path: Path) -> None:
+    server.on("GET", "/version", VERSION)
+    given = counting_plugin(tmp_path)
+    assert given.exec is not None
+    moved = Credentials(exec=msgspec.structs.replace(given.exec, line=40))
+    other = Credentials(exec=msgspec.structs.replace(given.exec, args=("--profile=b",)))
+    async with Client(server.context(credentials=given)) as client:
+        for credentials in (given, moved, other):
+            client.adopt(server.context(credentials=credentials, namespace="team-b"))
+            await client.version()
+        assert client.http.context.namespace == "team-b"
+    assert [seen.headers["Authorization"] for seen in server.requests] == ["Bearer t1", "Bearer t1", "Bearer t2"]
 
 
 async def test_adopted_credentials_are_used_from_the_next_request_on(server: ApiServer) -> None:

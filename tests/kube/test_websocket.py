@@ -67,11 +67,15 @@ async def test_the_servers_close_is_an_end_and_its_code_is_known(server: ApiServ
         (status(403, "Forbidden", 'User "bob" cannot get resource "pods/proxy"'), errors.Forbidden),
         (status(404, "NotFound", 'pods "lab-1" not found'), errors.NotFound),
         (status(503, "ServiceUnavailable", "error trying to reach service: connection refused"), errors.PodUnreachable),
+        (
+            Answer(b"error dialing backend: dial tcp 10.0.0.7:8888: connection refused", status=500),
+            errors.PodUnreachable,
+        ),
         (status(400, "BadRequest", "Upgrade request required"), NoWebSocket),
         (Answer(b"<html>hello</html>"), errors.ApiError),
         (Answer(b"teapot", status=418), errors.ApiError),
     ],
-    ids=["forbidden", "no-pod", "refused", "upgrade-dropped", "a-page", "teapot"],
+    ids=["forbidden", "no-pod", "refused", "refused-in-text", "upgrade-dropped", "a-page", "teapot"],
 )
 async def test_a_refused_handshake_says_why(
     server: ApiServer, client: Client, answer: Answer, kind: type[Exception]

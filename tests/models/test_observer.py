@@ -347,3 +347,19 @@ async def test_leaving_ends_every_follower() -> None:
         await w.pod(h.pod(node="gpu-a", pull=h.RUNNING))
         await w.clock.advance(2)
     assert asyncio.all_tasks() == before
+
+
+async def test_objects_that_nobody_can_read_take_no_other_out_of_sight(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as w:
+        odd = h.deployment(name="odd")
+        odd["spec"]["replicas"] = "many"
+        w.kube.put(resources.DEPLOYMENTS, odd)
+        w.host()
+        broken = h.pod(name="qwen-1-b")
+        broken["spec"]["nodeName"] = ["two", "nodes"]
+        w.kube.put(resources.PODS, broken)
+        await w.pod(h.pod(node="gpu-a"))
+        assert [each.name for each in w.observer.hosted()] == ["qwen"]
+        assert w.stage()[0] == "Scheduled"
+        assert list(w.observer.copies(*KEY)) == ["qwen-1-a"]
+    assert "odd cannot be read and is passed over" in caplog.text

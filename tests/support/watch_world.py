@@ -177,6 +177,8 @@ class World:
             connection.meet(errors.Disconnected("cut", target=TARGET))
 
     def _lasts(self, what: str, seconds: float) -> None:
+        if what != "down" and self._is("down"):
+            return  # as in `_obscured`
         if what == "down":
             self.cut()
         if what == "swallow":

@@ -19,7 +19,7 @@ from sealane.fleet import states
 from sealane.fleet.access import Access
 from sealane.fleet.cache import Header, KindCache, Objects
 from sealane.fleet.errors import ClusterUnavailable
-from sealane.fleet.feed import Feed
+from sealane.fleet.feed import MANY, Feed
 from sealane.fleet.memo import Memo
 from sealane.fleet.ports import Reflect
 from sealane.fleet.rights import Verdict
@@ -29,7 +29,7 @@ from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource
-from sealane.lib import text, waiting
+from sealane.lib import memory, text, waiting
 from sealane.lib.clock import Clock
 from sealane.lib.errors import NextStep, SealaneError
 
@@ -122,7 +122,15 @@ class Cluster:
 
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
-        return self._feed(resource, "").freshness()
+        return self._feed(resource, "").freshness(doubted=self._doubted)
+
+    def watched_freshness(self) -> Sequence[states.Freshness]:
+        """The same of every kind that is watched now. Asking keeps none of them alive."""
+        return tuple(feed.freshness(doubted=self._doubted) for feed in self._feeds.values())
+
+    @property
+    def _doubted(self) -> bool:
+        return self.state.state in {"reconnecting", "unreachable"}
 
     def revision(self, resource: Resource) -> int:
         """A number that grows whenever an object of the kind changes."""
@@ -243,19 +251,23 @@ class Cluster:
         self.hint(namespace)
         return feed
 
-    def _drop_unused(self) -> None:
+    def _drop_unused(self) -> int:
         """End the watches that nobody looked at lately and nobody who listens lives on, and let their objects go. The
-        namespaces' own stays while there is any other: it tells where to look."""
+        namespaces' own stays while there is any other: it tells where to look. Gives back how many objects went."""
         before = self._clock.monotonic() - UNUSED_AFTER
         unused = [kind for kind, feed in self._feeds.items() if feed.looked_at < before and not self._hub.wants(kind)]
         if NAMESPACES in unused and len(unused) < len(self._feeds):
             unused.remove(NAMESPACES)
+        gone = 0
         for kind in unused:
-            self._feeds.pop(kind).close()
+            feed = self._feeds.pop(kind)
+            gone += len(feed.cache)
+            feed.close()
             task = self._tasks.pop(kind, None)
             if task is not None:
                 task.cancel()
             self._publish((self.name, kind))  # whoever shows it without having said so looks again
+        return gone
 
     # -- running ------------------------------------------------------------------------------------------------
 
@@ -318,7 +330,8 @@ class Cluster:
     async def _sweep_for_ever(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_EVERY)
-            self._drop_unused()
+            if self._drop_unused() >= MANY:
+                await memory.give_back()
 
     async def _review_for_ever(self) -> None:
         """Rights are asked for once the server was reached: before that nobody could answer."""

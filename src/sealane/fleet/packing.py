@@ -19,12 +19,14 @@ if sys.version_info >= (3, 14):  # pragma: no cover - the oldest Python that we 
 else:
     from backports import zstd
 
-ABOVE = 10_000
-"""Objects of a kind from which on they are packed. Below, the whole kind is at most some 40 MB."""
+ABOVE = 5_000
+"""Objects of a kind from which on they are packed. Below, the whole kind is some 20 MB; above, this many wait unpacked
+for the end of the first answer."""
 
 NEVER = sys.maxsize
 DICTIONARY = 64 * 1024
 SAMPLES = 1_000
+"""Objects that the dictionary is made of; more make it no better (measured with pods of 4 KB)."""
 LEVEL = 3
 _FRAME = 0x28
 

@@ -174,6 +174,17 @@ def claims(token: str) -> dict[str, object]:
         return {}
 
 
+def same_sign_in(one: Credentials, other: Credentials) -> bool:
+    """Whether two entries are equal but for the line that they stand on: what was fetched by one is good for both."""
+    return _placeless(one) == _placeless(other)
+
+
+def _placeless(given: Credentials) -> Credentials:
+    oidc = given.oidc and msgspec.structs.replace(given.oidc, line=0)
+    plugin = given.exec and msgspec.structs.replace(given.exec, line=0)
+    return msgspec.structs.replace(given, oidc=oidc, exec=plugin)
+
+
 def same_person(one: Credentials, other: Credentials) -> bool:
     """Whether two entries surely mean the same person with the same rights: equal but for renewed tokens that name the
     same issuer, subject and groups, or a renewed certificate with the same subject. Opaque tokens say nothing, so two
@@ -189,9 +200,9 @@ def same_person(one: Credentials, other: Credentials) -> bool:
 
 def _lasting(given: Credentials) -> Credentials:
     """All but what is renewed, and where it stands."""
-    oidc = given.oidc and msgspec.structs.replace(given.oidc, id_token="", refresh_token="", line=0)
-    plugin = given.exec and msgspec.structs.replace(given.exec, line=0)
-    return msgspec.structs.replace(given, token="", oidc=oidc, exec=plugin, cert_data=b"", key_data=b"")
+    bare = _placeless(given)
+    oidc = bare.oidc and msgspec.structs.replace(bare.oidc, id_token="", refresh_token="")
+    return msgspec.structs.replace(bare, token="", oidc=oidc, cert_data=b"", key_data=b"")
 
 
 def _tokens(given: Credentials) -> tuple[str, str, str]:

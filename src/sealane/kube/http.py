@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from sealane.kube import errors, failures
+from sealane.kube import credentials, errors, failures
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.identity import Identity
@@ -78,13 +78,16 @@ class Http:
         self._clock = clock
         self._way = Way(context, clock=clock)
         self._session: aiohttp.ClientSession | None = None
+        self._answers: set[aiohttp.ClientResponse] = set()
         self._upgraded: set[aiohttp.ClientSession] = set()
         self._closed = False
 
     def adopt(self, context: Context) -> None:
-        """Go on as `context`, the same person with renewed credentials; what is under way goes on as it began."""
-        self.context = context
-        self._way = Way(context, clock=self._clock)
+        """Go on as `context`, the same person; what is under way goes on as it began. Where the sign-in itself did not
+        change, what was fetched by it (a plugin's token) is kept."""
+        before, self.context = self.context, context
+        if not credentials.same_sign_in(before.credentials, context.credentials):
+            self._way = Way(context, clock=self._clock)
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
@@ -95,6 +98,8 @@ class Http:
         """Drop every connection, also under exchanges: for when they are known to be dead (after a laptop's sleep)."""
         sessions = [*self._upgraded, *((self._session,) if self._session is not None else ())]
         self._session = None
+        for answer in list(self._answers):
+            _hang_up(answer)
         for session in sessions:
             await session.close()
 
@@ -126,6 +131,7 @@ class Http:
         """An open answer; leaving the block closes the connection unless the answer was read to its end."""
         target = self.target(call.method, call.path)
         response = await self._patiently(call)
+        self._answers.add(response)
         try:
             if not call.passthrough and response.status >= 300:
                 raise await failure(response, target=await self._noted(target, response.status))
@@ -133,6 +139,7 @@ class Http:
         except aiohttp.ClientError as error:
             raise failures.network_error(error, target=target, limit=call.timeout.sock_read) from error
         finally:
+            self._answers.discard(response)
             if response.content.at_eof():
                 response.release()
             else:

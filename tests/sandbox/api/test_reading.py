@@ -252,7 +252,8 @@ async def test_pages_of_any_size_make_the_whole_list_of_one_moment(limit: int, c
     target, seen, token = Target(NODES), [], ""
     while True:
         query = f"limit={limit}&continue={token}".encode()
-        request = Request({"method": "GET", "path": "/", "headers": [], "query_string": query}, nothing)
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": query}
+        request = Request(scope, nothing)
         listed = json.loads(reading.page(store, target, request).body)
         seen += [item["metadata"]["name"] for item in listed["items"]]
         token = listed["metadata"].get("continue", "")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from sealane.console.services import ClusterRow
 from sealane.fleet import Fleet
 from sealane.fleet.cluster import Cluster
+from sealane.fleet.states import Freshness
 from sealane.gpus import inventory
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
@@ -58,7 +59,7 @@ class RealClusters:
             subscription.close()
 
     def _row(self, cluster: Cluster) -> ClusterRow:
-        state = cluster.state
+        state, behind = cluster.state, _behind(cluster)
         return ClusterRow(
             name=cluster.name,
             state=state.state,
@@ -69,7 +70,15 @@ class RealClusters:
             age=max(0.0, (self._clock.now() - state.since).total_seconds()) if state.state != "live" else 0.0,
             error=state.error,
             warnings=cluster.context.warnings,
+            behind=behind.age if behind else 0.0,
+            behind_why=behind.sentence if behind else "",
         )
+
+
+def _behind(cluster: Cluster) -> Freshness | None:
+    """The oldest of what is shown of a cluster; None while all of it is live. Looks at what is watched anyway."""
+    old = [each for each in cluster.watched_freshness() if each.state in {"reconnecting", "stale"}]
+    return max(old, key=lambda each: each.age, default=None)
 
 
 def _readable(cluster: Cluster) -> bool:

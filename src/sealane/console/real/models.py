@@ -12,8 +12,10 @@ from contextlib import aclosing
 from sealane.console.rows import TONES
 from sealane.console.services import Copy, Detail, Happening, Ref, Removal
 from sealane.fleet import Fleet
+from sealane.kube.tailing import Wish
 from sealane.lib import text
-from sealane.models import actions, hosted, removal
+from sealane.lib.errors import SealaneError
+from sealane.models import actions, hosted, removal, speaking
 from sealane.models.action_errors import StillLeaving
 from sealane.models.hosted import Key
 from sealane.models.observer import Observer, StageChange
@@ -94,16 +96,20 @@ class RealModels:
         await self._until(lambda: self._deployment(key) is None)
         return _removal(done)
 
-    async def logs(self, ref: Ref, *, copy: str, tail: int) -> Sequence[str]:
-        """The last lines of a copy: of the engine, or of the pull while the engine has not started."""
-        cluster = self._fleet.cluster(ref.cluster)
-        pods = self._observer.picture(ref.cluster, ref.namespace, ref.name).pods
-        pod = next((found for found in pods if found.metadata.name == copy), None)
-        lines = cluster.client.logs(
-            copy, namespace=ref.namespace, container=_writing(pod) if pod else "", tail_lines=tail
-        )
-        async with aclosing(lines) as found:
-            return [line.decode(errors="replace").rstrip("\n") async for line in found][-tail:]
+    async def logs(self, ref: Ref, *, copy: str, tail: int, previous: bool) -> Sequence[str]:
+        """The last lines: of the engine, or of the pull while the engine has not started; of all copies by time.
+
+        One copy of several that cannot be read (it has not started) leaves the others; raised when none can.
+        """
+        troubles: list[SealaneError] = []
+        wish = Wish(tail_lines=tail, previous=previous)
+        told = lambda _, error: troubles.append(error)  # noqa: E731
+        found = speaking.lines(self._fleet, _key(ref), wish, copy=copy, told=told)
+        async with aclosing(found) as lines:
+            shown = [line.text if copy else f"{line.pod} | {line.text}" async for line in lines]
+        if not shown and troubles:
+            raise troubles[0]
+        return shown[-tail:]
 
     def _deployment(self, key: Key) -> DeploymentView | None:
         return hosted.deployment_of(self._fleet.cluster(key.cluster), key.namespace, key.name)
@@ -127,13 +133,6 @@ def _copies(deployment: DeploymentView | None) -> int | None:
 def _removal(found: removal.Removal) -> Removal:
     note = f"You may not list {text.listing(found.unseen)} here, so there may be more." if found.unseen else ""
     return Removal(went=found.went, stayed=found.stayed, note=note)
-
-
-def _writing(pod: PodView) -> str:
-    """The container that has something to say: the engine once it ran, else the pull."""
-    engine = pod.container(ENGINE_CONTAINER)
-    started = engine is not None and (engine.state.running or engine.state.terminated or engine.restart_count)
-    return ENGINE_CONTAINER if started else PULL_CONTAINER
 
 
 def _copy(pod: PodView, stage: Stage | None, picture: Snapshot, share: str) -> Copy:
