@@ -161,3 +161,22 @@ async def test_a_slow_reader_holds_the_writers_and_loses_nothing(
             found.append(line)
             await asyncio.sleep(0)
     assert [line.text for line in found] == [str(number) for number in range(count)]
+
+
+async def test_few_lines_of_many_bytes_wait_at_the_server_too(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "_HELD", 1_000)
+    stream = running(server, "a")["a"]
+    stream.send(b"".join(at(number, f"{number}" * 600) for number in range(1, 9)))
+    stream.end()
+    merger = merging._Merger(client.http, FOLLOW, clock=client.clock, told=None)
+    held: list[int] = []
+    async with asyncio.timeout(10), aclosing(merger.lines(merging.fixed(source("a")))) as lines:
+        async for line in lines:
+            held.append(merger._held)
+            assert len(line.text) == 600
+    await merger.stop()
+    assert len(held) == 8
+    assert max(held) < 2_000
+    assert merger._held == 0

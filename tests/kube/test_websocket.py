@@ -141,3 +141,15 @@ async def test_a_quiet_socket_is_pinged(server: ApiServer, client: Client, monke
     server.on("GET", POD, answer)
     async with asyncio.timeout(5), client.proxy_websocket("lab-1", **WHERE):  # type: ignore[arg-type]
         await pinged.wait()
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_nobody_is_followed_elsewhere(server: ApiServer, client: Client, code: int) -> None:
+    """aiohttp would ask there too: with our certificate, for whom we act, and on networks that only we reach."""
+    server.on("GET", POD, Answer(b"", status=code, headers={"Location": "/elsewhere"}))
+    server.on("GET", "/elsewhere", Channels(echo))
+    async with asyncio.timeout(5):
+        with pytest.raises(NoWebSocket, match=f"answers {code} and leads elsewhere"):
+            async with client.proxy_websocket("lab-1", **WHERE):  # type: ignore[arg-type]
+                pass
+    assert [request.path for request in server.requests] == [POD]

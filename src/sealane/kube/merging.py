@@ -26,6 +26,7 @@ LEAVE = 5.0  # seconds that a source which left may go on
 LIMIT = 10 * 1024 * 1024  # bytes of each container's log, where nothing is followed
 _QUEUE = 2_000
 _BATCH = 2_000
+_HELD = 16 * 1024 * 1024  # bytes of live lines that wait to be read
 Sources = AsyncIterable[Collection[Source]]
 
 
@@ -89,6 +90,8 @@ class _Merger:
         self._clock = clock
         self._told = told
         self._queue: asyncio.Queue[Line | None] = asyncio.Queue(_QUEUE)
+        self._held = 0
+        self._room = asyncio.Event()
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
@@ -112,6 +115,8 @@ class _Merger:
             async with asyncio.timeout(SETTLE if len(self._tasks) > 1 else 0):
                 while len(found) < _BATCH:
                     found.append(await self._queue.get())
+        self._held -= sum(len(line.data) for line in found if line is not None)
+        self._room.set()
         if self._error is not None:
             raise self._error
         return [line for line in found if line is not None]
@@ -142,6 +147,10 @@ class _Merger:
             tail = tailing.follow(self._http, source, self._wish, clock=self._clock, told=self._told)
             async with aclosing(tail) as lines:
                 async for line in lines:
+                    while self._held > _HELD:  # few lines may be many bytes
+                        self._room.clear()
+                        await self._room.wait()
+                    self._held += len(line.data)
                     await self._queue.put(line)
         except SealaneError as error:
             if self._told is None:

@@ -161,8 +161,14 @@ def _listener(refusals: list[Exception], target: Target) -> aiohttp.TraceConfig:
         if params.response.status != 101:
             refusals.append(await failure(params.response, target=target))
 
+    async def redirected(_: object, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+        """aiohttp would follow it, and show another server our certificate and for whom we act."""
+        params.response.close()
+        raise NoWebSocket(f"{target.server} answers {params.response.status} and leads elsewhere", target=target)
+
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(ended)
+    trace.on_request_redirect.append(redirected)
     return trace
 
 
