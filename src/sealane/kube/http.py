@@ -8,6 +8,7 @@ exceptions end here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -156,11 +157,12 @@ class Http:
         self._check_usable(call)
         way = self._way
         arguments = await way.arguments(call.headers, await way.identity())
+        used: list[asyncio.Transport] = []
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, socket_factory=_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=call.timeout,
-            trace_configs=[trace],
+            trace_configs=[_noting(used), trace],
         ) as session:
             self._upgraded.add(session)
             try:
@@ -173,6 +175,8 @@ class Http:
                 )
             finally:
                 self._upgraded.discard(session)
+                for transport in used:  # after the WebSocket's own farewell; see `_hang_up`
+                    transport.abort()
 
     async def renew(self) -> bool:
         """Sign in anew after the server refused the current identity; True when that changed anything."""
@@ -279,6 +283,19 @@ def _hang_up(response: aiohttp.ClientResponse) -> None:
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
     response.close()
+
+
+def _noting(used: list[asyncio.Transport]) -> aiohttp.TraceConfig:
+    """Keeps the transport that a handshake used: once the WebSocket is closed, aiohttp no longer says which it was."""
+
+    async def ended(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:
+        connection = params.response.connection
+        if connection is not None and connection.transport is not None:
+            used.append(connection.transport)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    return trace
 
 
 async def next_part(content: aiohttp.StreamReader) -> bytes:

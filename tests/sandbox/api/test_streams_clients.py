@@ -40,6 +40,12 @@ spec:
   - {name: secret, secret: {secretName: NAME}}
   - {name: work, emptyDir: {}}
 """
+TALKER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: talker, namespace: default}
+spec: {containers: [{name: main, image: "ollama/ollama:0.23.0"}]}
+"""
 SECRET = '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "NAME"}, "stringData": {"password": "hunter2"}}'
 SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
 
@@ -118,9 +124,8 @@ def test_a_terminal_has_a_prompt_an_echo_and_ctrl_c(sandbox: Any, pod: str) -> N
         screen(f"@{pod}:/# ")
         keys("echo $GREETING-typex\x7fd\r")
         screen("hello-typed")
-        keys("sleep 100000\r")
-        screen("sleep 100000")
-        time.sleep(0.2)
+        keys("echo begun-$?; sleep 100000\r")
+        screen("begun-0\r\n")
         keys("\x03")
         screen(r"\^C")
         keys("echo $?\r")
@@ -168,15 +173,24 @@ def test_a_service_and_a_deployment_can_be_forwarded_and_many_connections_share_
         assert sorted(found) == sorted(f"/{number}" for number in range(20))
 
 
-def test_attach_follows_what_the_container_says(sandbox: Any, pod: str) -> None:
-    attached = sandbox.start_kubectl("attach", pod, "-c", "side")
-    time.sleep(0.5)
-    run_side = ["exec", pod, "-c", "side", "--", "kill", "1"]
-    sandbox.kubectl(*run_side)
-    attached.communicate(timeout=15)
-    state = sandbox.kubectl("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[1].restartCount}")
+def test_attach_follows_what_the_container_says_and_ends_with_it(sandbox: Any) -> None:
+    sandbox.kubectl("apply", "-f", "-", stdin=TALKER)
+    sandbox.kubectl("wait", "pod", "talker", "--for=condition=Ready", "--timeout=20s")
+    attached = sandbox.start_kubectl("attach", "talker")
+    try:
+        for _ in range(100):  # a request is a line of its log, which only who is attached by then gets to see
+            sandbox.kubectl("exec", "talker", "--", "curl", "-s", "localhost:11434/api/version")
+            if select.select([attached.stdout], [], [], 0)[0]:
+                break
+        assert '"/api/version"' in attached.stdout.readline()
+        sandbox.kubectl("exec", "talker", "--", "kill", "1")
+        rest, _ = attached.communicate(timeout=15)
+    finally:
+        attached.kill()
+        attached.wait(10)
     assert attached.returncode == 0
-    assert int(state) >= 0
+    assert "Listening on" not in rest  # that would be the next run's beginning
+    sandbox.kubectl("wait", "pod", "talker", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1")
 
 
 def test_a_shell_that_is_run_with_a_terminal_is_attached_to_and_its_exit_code_is_the_pod_s(sandbox: Any) -> None:
