@@ -345,7 +345,7 @@ def _asked_to_wait(response: aiohttp.ClientResponse) -> float:
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     """`Retry-After` in seconds; API servers never send the date form."""
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _socket(info: Any) -> socket.socket:

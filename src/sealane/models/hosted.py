@@ -175,7 +175,8 @@ def _said(deployment: DeploymentView, key: str) -> str:
 
 
 def _number(digits: str, *, otherwise: int = 0) -> int:
-    return int(digits) if digits.isdecimal() else otherwise
+    """What a Deployment says; anybody with a namespace writes it."""
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else otherwise
 
 
 def spec_of(cluster: str, deployment: DeploymentView) -> ModelSpec:
