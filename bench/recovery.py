@@ -3,8 +3,8 @@
 `python -m bench.recovery [--schedules 1000] [--patient]`. Thousands of random schedules of faults are played in virtual
 time (tests/support/watch_world.py); divergences are counted. Then a sandbox process is watched over HTTPS through a
 proxy that can swallow: a cut, a restart of the API server, a sleep and, with `--patient` (75 s more), a connection that
-is open and dead. lightkube's and the official client's watches run beside ours against the same server and the same faults.
-Ends with one JSON line.
+is open and dead. lightkube's and the official client's watches run beside ours against the same server and the same
+faults. Ends with one JSON line.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from sealane.kube.watch import Patience
 steps = st.one_of([st.tuples(st.sampled_from(DELAYS), st.just(name), st.sampled_from(of)) for name, of in OPERATIONS])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=40))
 def test_any_order_of_faults_ends_equal_to_a_fresh_list_and_live_is_never_said_in_error(found: list[Step]) -> None:
     assert play(found) == []
