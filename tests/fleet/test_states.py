@@ -34,8 +34,17 @@ def test_forbidden_never_looks_like_empty() -> None:
 
 def test_who_is_not_signed_in_is_not_told_of_missing_rights() -> None:
     cause = errors.SignInEnded("the sign-in of user dana is over.")
-    found = fresh(condition="unauthorized", cause=cause)
+    found = fresh(condition="unauthorized", cause=cause, loaded=False)
+    assert found.state == "forbidden"
     assert found.sentence == "You are not signed in to read pods here. the sign-in of user dana is over."
+
+
+def test_what_was_read_before_the_sign_in_ended_is_old_and_not_forbidden() -> None:
+    cause = errors.SignInEnded("the sign-in of user dana is over.")
+    found = fresh(condition="unauthorized", cause=cause, quiet_for=7.0)
+    assert (found.state, found.age) == ("reconnecting", 7.0)
+    assert found.sentence.startswith("Not signed in; pods are as of 7.0 s ago.")
+    assert fresh(condition="unauthorized", cause=cause, quiet_for=60.0).state == "stale"
 
 
 def test_a_kind_that_is_not_served_is_gone() -> None:
@@ -57,6 +66,7 @@ def test_a_lost_watch_is_reconnecting_and_then_stale_with_its_age() -> None:
         (errors.ExecPluginMissing("it is not installed."), False, "unauthorized"),
         (errors.IssuerFailed("it is away."), True, "reconnecting"),
         (forbidden(), True, "forbidden"),
+        (errors.TooManyRequests(429, "TooManyRequests", "later"), True, "busy"),
         (refused(), True, "reconnecting"),
         (refused(), False, "unreachable"),
     ],
@@ -77,6 +87,6 @@ def test_a_watch_that_nobody_has_heard_of_is_not_live_whatever_it_said_last() ->
 
 
 def test_a_watch_is_doubted_sooner_while_its_cluster_answers_nobody() -> None:
-    assert fresh(quiet_for=5.0, doubted=True).state == "live"
+    assert fresh(quiet_for=4.0, doubted=True).state == "live"
     old = fresh(quiet_for=20.0, doubted=True)
     assert (old.state, old.age) == ("reconnecting", 20.0)

@@ -100,22 +100,68 @@ def test_a_full_node_sends_the_model_elsewhere(up, start):
     until(up, path, lambda page: all(copy["tone"] == "ok" for copy in page["copies"]))
 
 
+def column(page: Any, cluster: str) -> Any:
+    return next(item for item in page["clusters"] if item["cluster"]["name"] == cluster)
+
+
+def known(up, cluster: str) -> Any:
+    """What the page says of the cluster while it is well: all of it was read, so that there is something to keep."""
+
+    def well(page: Any) -> bool:
+        return bool(column(page, cluster)["known"]) and is_well(column(page, cluster)["cluster"])
+
+    return column(until(up, "/clusters.json", well), cluster)
+
+
+def is_well(row: Any) -> bool:
+    return row["state"] == "live" and not row["behind"]
+
+
+FACTS = ("region", "nodes", "ready", "gpus", "kai", "sharing", "queues", "models", "nodes_known", "queues_known")
+
+
 @pytest.mark.parametrize(
     ("name", "state", "said"),
     [
-        ("api-restart", {"reconnecting", "unreachable"}, "does not accept the connection (connection refused)"),
-        ("token-expired", {"unauthorized"}, "does not accept the credentials of this context (401 Unauthorized)"),
+        ("api-restart", "reconnecting", "does not accept the connection (connection refused)"),
+        ("token-expired", "unauthorized", "does not accept the credentials of this context (401 Unauthorized)"),
+        ("api-busy", "busy", "has received too many requests and has asked us to try again later (429"),
+        ("api-hangs", "reconnecting", "did not answer within"),
     ],
 )
-def test_a_cluster_says_why_it_is_away_and_is_live_again(up, start, name, state, said):
+def test_a_cluster_says_why_it_is_away_keeps_what_was_known_with_its_age_and_is_live_again(
+    up, start, name, state, said
+):
+    target = {"token-expired": "harbor-eu"}.get(name, "atlas-us")
+    before = known(up, target)
     cluster = start(name)["cluster"]
+    assert cluster == target
 
-    def of(page):
-        return next(item["cluster"] for item in page["clusters"] if item["cluster"]["name"] == cluster)
+    def away(page):
+        row = column(page, cluster)["cluster"]
+        return row["state"] == state and said in row["sentence"] and row["behind"] > 0
 
-    until(up, "/clusters.json", lambda page: of(page)["state"] in state and said in of(page)["sentence"])
+    told = column(until(up, "/clusters.json", away), cluster)
+    assert {key: told[key] for key in FACTS} == {key: before[key] for key in FACTS}
+    assert told["cluster"]["behind_why"]
     ask(up, "/break/heal", {})
-    until(up, "/clusters.json", lambda page: of(page)["state"] == "live")
+    until(up, "/clusters.json", lambda page: is_well(column(page, cluster)["cluster"]))
+
+
+def test_a_slow_server_is_live_and_its_pages_are_quick(up, start):
+    before = known(up, "atlas-us")
+    start("api-slow")
+    page = ask(up, "/clusters.json")
+    assert column(page, "atlas-us")["cluster"]["state"] == "live"
+    assert {key: column(page, "atlas-us")[key] for key in FACTS} == {key: before[key] for key in FACTS}
+
+
+def test_a_lost_history_costs_nothing_that_was_known(up, start):
+    before = known(up, "harbor-eu")
+    start("history-gone")
+    page = until(up, "/clusters.json", lambda page: column(page, "harbor-eu")["known"])
+    assert {key: column(page, "harbor-eu")[key] for key in FACTS} == {key: before[key] for key in FACTS}
+    until(up, "/clusters.json", lambda page: is_well(column(page, "harbor-eu")["cluster"]))
 
 
 def test_the_command_line_breaks_lists_and_heals(up):

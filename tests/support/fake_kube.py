@@ -206,7 +206,8 @@ class FakeClient:
     def adopt(self, of: Context) -> None:
         self.context = of
 
-    async def version(self) -> str:
+    async def version(self, *, patient: bool = True) -> str:
+        del patient
         await asyncio.sleep(0)
         if self.kube.down is not None:
             raise self.kube.down

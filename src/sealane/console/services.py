@@ -26,7 +26,7 @@ from sealane.models.rights import Action
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Stage
 
 Tone = Literal["ok", "run", "wait", "warn", "fail", "idle", "off", "unknown"]
-LinkState = Literal["connecting", "live", "reconnecting", "unreachable", "unauthorized", "forbidden"]
+LinkState = Literal["connecting", "live", "busy", "reconnecting", "unreachable", "unauthorized", "forbidden"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from sealane.kube.resources import Resource
 from sealane.lib import text
 from sealane.lib.errors import SealaneError
 
-StateName = Literal["connecting", "live", "reconnecting", "unreachable", "unauthorized", "forbidden"]
+StateName = Literal["connecting", "live", "busy", "reconnecting", "unreachable", "unauthorized", "forbidden"]
 FreshnessName = Literal["live", "loading", "stale", "reconnecting", "forbidden", "gone"]
 
 STALE_AFTER = 30.0
@@ -24,7 +24,7 @@ STALE_AFTER = 30.0
 LIVE_FOR = 100.0
 """Seconds after the last sign of life for which a watch is believed. It finds silence by itself sooner; this is for
 when nobody runs it."""
-DOUBT_AFTER = 15.0
+DOUBT_AFTER = 5.0
 """The same while the cluster answers nobody else either."""
 
 
@@ -46,8 +46,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def answers(self) -> bool:
-        """True when requests have a chance: live, or live with limited rights."""
-        return self.state in {"live", "forbidden"}
+        """True when requests have a chance: live, live with limited rights, or busy."""
+        return self.state in {"live", "forbidden", "busy"}
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,8 @@ def state_of_error(error: SealaneError, *, was_live: bool) -> StateName:
         return "unauthorized"
     if isinstance(error, kube_errors.Forbidden):
         return "forbidden"
+    if isinstance(error, kube_errors.TooManyRequests):
+        return "busy"
     return "reconnecting" if was_live else "unreachable"
 
 
@@ -86,7 +88,7 @@ def freshness(
     why = f" {cause.sentence}" if cause is not None else ""
     if condition == "gone":
         return Freshness(state="gone", age=0.0, sentence=f"This cluster does not serve {kind}.")
-    if condition == "unauthorized":
+    if condition == "unauthorized" and not loaded:
         return Freshness(state="forbidden", age=quiet_for, sentence=f"You are not signed in to read {kind} here.{why}")
     if condition == "forbidden":
         return Freshness(state="forbidden", age=quiet_for, sentence=f"You may not read {kind} here.{why}")
@@ -100,4 +102,5 @@ def freshness(
     age = text.duration(quiet_for)
     if quiet_for >= STALE_AFTER:
         return Freshness(state="stale", age=quiet_for, sentence=f"The list of {kind} is {age} old.{why}")
-    return Freshness(state="reconnecting", age=quiet_for, sentence=f"Reconnecting; {kind} are as of {age} ago.{why}")
+    now = "Not signed in" if condition == "unauthorized" else "Reconnecting"
+    return Freshness(state="reconnecting", age=quiet_for, sentence=f"{now}; {kind} are as of {age} ago.{why}")

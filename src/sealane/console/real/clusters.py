@@ -33,7 +33,7 @@ class RealClusters:
         return [self._row(cluster) for cluster in self._fleet.clusters.values()]
 
     def facts(self) -> Sequence[ClusterFacts]:
-        """Facts of the clusters that have been read at least once and have not been lost since."""
+        """Facts of the clusters that have been read at least once, old as they may be (`rows` says how old)."""
         now = self._clock.monotonic()
         if now - self._read_at >= _KEPT:
             self._facts = tuple(inventory.facts(item) for item in self._fleet.clusters.values() if _readable(item))
@@ -82,12 +82,11 @@ def _behind(cluster: Cluster) -> Freshness | None:
 
 
 def _readable(cluster: Cluster) -> bool:
-    """Whether every kind that facts are made of has been read, or is known to be out of reach."""
-    if not cluster.state.answers and cluster.state.state != "reconnecting":
-        return False
+    """Whether every kind that facts are made of has been read once, or is known to be out of reach. What was read stays
+    known while the cluster is away; its age is told beside it."""
     # A kind is watched from the first time that it is asked for, so all of them are asked for, not the first alone.
-    states = [cluster.freshness(kind).state for kind in inventory.KINDS]
-    return "loading" not in states
+    states = {cluster.freshness(kind).state for kind in inventory.KINDS}
+    return "loading" not in states and (cluster.state.answers or bool(states & {"live", "reconnecting", "stale"}))
 
 
 def _hopeful(cluster: Cluster) -> bool:
