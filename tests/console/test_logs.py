@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
+from sealane.console.real import models
 from sealane.console.services import Ref, Services
 from sealane.lib.errors import NotAllowed, SealaneError
 from tests.console import fakes
@@ -65,3 +69,26 @@ def test_what_cannot_be_read_is_said_in_place_and_gives_no_empty_file(
 
 def test_more_lines_than_a_browser_should_hold_are_refused(visitor: TestClient) -> None:
     assert visitor.get(f"{PAGE}.json?tail=2001").status_code == 422
+
+
+def test_a_log_whose_lines_never_end_costs_a_page_no_more_than_others() -> None:
+    assert models._last(["short"] * 2_000) == ["short"] * 2_000
+    cut = models._cut("x" * 10_005)
+    assert (len(cut) < 10_050, cut.endswith("… (5 characters more)")) == (True, True)
+    shown = models._last([models._cut("y" * 200_000)] * 2_000 + ["newest"])
+    assert sum(map(len, shown)) <= models._PAGE + 100
+    assert shown[-1] == "newest"
+    assert re.fullmatch(r"\(1,\d+ lines before this are too long to show\)", shown[0])
+
+
+def test_a_copy_with_a_strange_name_writes_no_header(
+    services: Services, visitor: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers as it likes may name a pod so that a careless header ends early."""
+    strange = 'x"\r\nSet-Cookie: a=b; é\N{RIGHT-TO-LEFT OVERRIDE}'
+    detail = services.models.detail(REF)
+    copy = msgspec.structs.replace(detail.copies[0], name=strange)
+    monkeypatch.setattr(services.models, "detail", lambda _: msgspec.structs.replace(detail, copies=(copy,)))
+    answer = visitor.get(FILE, params={"copy": strange})
+    assert answer.headers["content-disposition"] == 'attachment; filename="x-Set-Cookie-a-b-.log"'
+    assert "set-cookie" not in answer.headers

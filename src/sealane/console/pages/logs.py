@@ -6,6 +6,8 @@ a talkative model costs neither the browser nor this process more than that. Wit
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +21,7 @@ from sealane.console.views import Ask, Desk, View, desk_of
 from sealane.fleet.rights import NoRight
 from sealane.lib.errors import SealaneError
 
+_UNFIT = re.compile("[^A-Za-z0-9._-]+")
 _TAIL = 200
 _MOST = 2_000
 
@@ -85,6 +88,7 @@ async def download(request: Request) -> Response:
     if page.problem is not None:
         raise page.problem
     name = "-".join(part for part in (page.copy or page.model.name, "previous" if page.previous else "") if part)
+    name = _UNFIT.sub("-", name)[:200]  # a cluster chose it, and it stands in a header
     headers = {"Content-Disposition": f'attachment; filename="{name}.log"'}
     return PlainTextResponse("".join(f"{line}\n" for line in page.lines), headers=headers)
 

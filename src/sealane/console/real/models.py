@@ -23,6 +23,9 @@ from sealane.models.stage_views import ENGINE_CONTAINER, PULL_CONTAINER, Deploym
 from sealane.models.types import Hosted, Plan, Stage
 
 _SHOWN = 10  # lines of what happened
+_LOG_BYTES = 4 * 1024 * 1024  # that are asked of each copy
+_LONGEST_LINE = 10_000  # characters of a log's line that are shown
+_PAGE = 1024 * 1024  # characters of a log that are sent with each beat
 _LOOKS, _LOOK_EVERY = 60, 0.05  # how often, and at which distance in seconds, the cache is looked at after a change
 _REMOVE_WITHIN = 8.0  # seconds that a removal waits for the pods to be gone
 
@@ -102,14 +105,14 @@ class RealModels:
         One copy of several that cannot be read (it has not started) leaves the others; raised when none can.
         """
         troubles: list[SealaneError] = []
-        wish = Wish(tail_lines=tail, previous=previous)
+        wish = Wish(tail_lines=tail, previous=previous, limit_bytes=_LOG_BYTES)
         told = lambda _, error: troubles.append(error)  # noqa: E731
         found = speaking.lines(self._fleet, _key(ref), wish, copy=copy, told=told)
         async with aclosing(found) as lines:
-            shown = [line.text if copy else f"{line.pod} | {line.text}" async for line in lines]
+            shown = [_cut(line.text if copy else f"{line.pod} | {line.text}") async for line in lines]
         if not shown and troubles:
             raise troubles[0]
-        return shown[-tail:]
+        return _last(shown[-tail:])
 
     def _deployment(self, key: Key) -> DeploymentView | None:
         return hosted.deployment_of(self._fleet.cluster(key.cluster), key.namespace, key.name)
@@ -120,6 +123,22 @@ class RealModels:
             if seen():
                 return
             await self._fleet.clock.sleep(_LOOK_EVERY)
+
+
+def _cut(line: str) -> str:
+    """A line as a page shows it."""
+    more = len(line) - _LONGEST_LINE
+    return line if more <= 0 else f"{line[:_LONGEST_LINE]}… ({text.count(more, 'character')} more)"
+
+
+def _last(lines: list[str]) -> list[str]:
+    """As many of the last lines as a page that is sent with each beat can hold."""
+    room = _PAGE
+    for number, line in enumerate(reversed(lines)):
+        room -= len(line)
+        if room < 0:
+            return [f"({text.count(len(lines) - number, 'line')} before this are too long to show)", *lines[-number:]]
+    return lines
 
 
 def _key(ref: Ref) -> Key:
