@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from kube_server import Answer, ApiServer, status
+from kube_server import Answer, ApiServer, Stream, status
 from kube_streams import SUCCESS, Channels
 
 from sealane.fleet import Cluster, Fleet
+from sealane.fleet.rights import YES, NoRight, Question, refusal
 from sealane.kube.client import Client
+from sealane.kube.resources import PODS
 from sealane.kube.tailing import Wish
 from sealane.lib.clock import ManualClock
 from sealane.lib.errors import SealaneError, UsageError
@@ -114,6 +117,23 @@ def test_a_pod_without_ports_asks_for_one() -> None:
     place = Place(cluster=model().cluster, namespace="team-a", pod="web", manifest={"spec": {"containers": [{}]}})
     with pytest.raises(UsageError, match="declares no port"):
         streaming.port_of(place)
+
+
+async def test_a_followed_log_of_a_pod_ends_with_the_right_to_read_it(server: ApiServer, fleet: Fleet) -> None:
+    stream = Stream(b"2026-01-01T00:00:01Z one\n", kind="text/plain")
+    server.on("GET", POD, Answer(MANIFEST))
+    server.on("GET", f"{POD}/log", stream)
+    place = await streaming.locate(fleet, "pod/web")
+    asked = Question(verb="get", resource=PODS, namespace="team-a", name="web", subresource="log")
+    seen: list[str] = []
+    access = SimpleNamespace(may=lambda *_, **__: refusal("test", asked) if seen else YES)
+    fleet.clusters["test"].access = access  # type: ignore[assignment]
+    async with asyncio.timeout(10), aclosing(streaming.lines(fleet, place, Wish(follow=True))) as lines:
+        seen.append((await anext(lines)).text)
+        with pytest.raises(NoRight, match="Your role in team-a may not get pods/log"):
+            await anext(lines)
+        await stream.left.wait()
+    assert seen == ["one"]
 
 
 async def test_a_command_runs_in_the_default_container(server: ApiServer, fleet: Fleet) -> None:

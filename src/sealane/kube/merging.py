@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterable, Collection, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -28,6 +28,7 @@ _QUEUE = 2_000
 _BATCH = 2_000
 _HELD = 16 * 1024 * 1024  # bytes of live lines that wait to be read
 Sources = AsyncIterable[Collection[Source]]
+Guard = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def fixed(*sources: Source) -> AsyncGenerator[Collection[Source], None]:
@@ -66,13 +67,16 @@ async def _whole(http: Http, source: Source, wish: Wish, told: Told | None) -> l
 
 
 async def merged(
-    http: Http, sources: Sources, wish: Wish, *, clock: Clock, told: Told | None = None
+    http: Http, sources: Sources, wish: Wish, *, clock: Clock, told: Told | None = None, guard: Guard | None = None
 ) -> AsyncGenerator[Line, None]:
     """Lines of all sources, followed until each has ended and no more can join. Close it with `contextlib.aclosing`.
 
-    A source that fails is told and left out; without `told` its error ends everything.
+    A source that fails is told and left out; without `told` its error ends everything. `guard` runs beside it, and what
+    it raises ends everything too: an API server goes on with a log that it would not open again.
     """
     merger = _Merger(http, wish, clock=clock, told=told)
+    if guard is not None:
+        merger.watch(guard())
     try:
         async with aclosing(merger.lines(sources)) as found:
             async for line in found:
@@ -94,6 +98,7 @@ class _Merger:
         self._room = asyncio.Event()
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
+        self._guards: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
     async def lines(self, sources: Sources) -> AsyncGenerator[Line, None]:
@@ -102,11 +107,18 @@ class _Merger:
             for line in sorted(await self._next(), key=lambda line: line.at):
                 yield line
 
+    def watch(self, guard: Coroutine[Any, Any, None]) -> None:
+        """Run this until the end; nothing waits for its own end."""
+        task = asyncio.create_task(guard, name="logs: guard")
+        self._guards.add(task)
+        task.add_done_callback(self._on_end)
+
     async def stop(self) -> None:
         """End every task, and wait for it."""
-        for task in self._all:
+        left = (*self._all, *self._guards)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._all, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _next(self) -> list[Line]:
         """What comes next, and what comes a moment later where several speak at once."""

@@ -6,15 +6,20 @@ listened to is a set that changes with the cache. Everybody who shows a model's 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 
 from sealane.fleet import Cluster, Fleet
+from sealane.fleet.rights import NoRight
 from sealane.kube import merging
+from sealane.kube.resources import PODS
 from sealane.kube.tailing import Line, Source, Told, Wish
 from sealane.models import hosted
 from sealane.models.hosted import Key
 from sealane.models.stage_views import ENGINE_CONTAINER, PULL_CONTAINER, PodView
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at whether an open log may still be read; the answer itself is as old as a review of rights."""
 
 
 def container_of(pod: PodView) -> str:
@@ -62,12 +67,30 @@ async def lines(
     """A model's log, all copies merged or one; with `follow` until it is gone. Errors as in `kube.merging`."""
     cluster = fleet.cluster(key.cluster)
     if wish.follow:
-        found = merging.merged(cluster.client.http, joining(fleet, key, copy=copy), wish, clock=fleet.clock, told=told)
+
+        async def guard() -> None:
+            def pods() -> list[str]:
+                return [source.pod for source in sources(cluster, key, copy=copy)]
+
+            await until_forbidden(fleet, cluster, key.namespace, pods)
+
+        found = merging.merged(
+            cluster.client.http, joining(fleet, key, copy=copy), wish, clock=fleet.clock, told=told, guard=guard
+        )
     else:
         found = merging.past(cluster.client.http, sources(cluster, key, copy=copy), wish, told=told)
     async with aclosing(found) as merged:
         async for line in merged:
             yield line
+
+
+async def until_forbidden(fleet: Fleet, cluster: Cluster, namespace: str, pods: Callable[[], Collection[str]]) -> None:
+    """Raises NoRight once the logs of all these pods may no longer be read; a right to one by its name counts."""
+    while True:
+        verdicts = [cluster.access.may("get", PODS, namespace, name=pod, subresource="log") for pod in pods()]
+        if verdicts and all(verdict.denied for verdict in verdicts):
+            raise NoRight(verdicts[0])
+        await fleet.clock.sleep(LOOK_EVERY)
 
 
 def ready_copy(cluster: Cluster, key: Key) -> str:

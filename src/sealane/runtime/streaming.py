@@ -131,7 +131,11 @@ async def lines(
         source = Source(place.namespace, place.pod, container or default_container(place.manifest))
         http = place.cluster.client.http
         if wish.follow:
-            found = merging.merged(http, merging.fixed(source), wish, clock=fleet.clock)
+
+            async def guard() -> None:
+                await speaking.until_forbidden(fleet, place.cluster, place.namespace, lambda: (place.pod,))
+
+            found = merging.merged(http, merging.fixed(source), wish, clock=fleet.clock, guard=guard)
         else:
             found = merging.past(http, (source,), wish)
     async with aclosing(found) as merged:
