@@ -1,10 +1,10 @@
 """How soon a watch is right again: after a cut, a restart, a dead connection; and whether it ever lies.
 
-`python -m bench.recovery [--schedules 1000] [--patient]`. Thousands of random schedules of faults are played in virtual
-time (tests/support/watch_world.py); divergences are counted. Then a sandbox process is watched over HTTPS through a
-proxy that can swallow: a cut, a restart of the API server, a sleep and, with `--patient` (75 s more), a connection that
-is open and dead. lightkube's and the official client's watches run beside ours against the same server and the same
-faults. Ends with one JSON line.
+`python -m bench.recovery [--schedules 1000] [--steps 40] [--patient]`. Thousands of random schedules of faults are
+played in virtual time (tests/support/watch_world.py); divergences are counted. Then a sandbox process is watched over
+HTTPS through a proxy that can swallow: a cut, a restart of the API server, a sleep and, with `--patient` (75 s more), a
+connection that is open and dead. lightkube's and the official client's watches run beside ours against the same server
+and the same faults. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -215,17 +215,18 @@ def _since(at: float | None, began: float) -> float | None:
     return None if at is None else round(at - began, 2)
 
 
-def _schedules(count: int) -> dict[str, Any]:
+def _schedules(count: int, *, steps: int) -> dict[str, Any]:
     from watch_reader import play
     from watch_world import schedule
 
     began, bad = time.monotonic(), []
     for seed in range(count):
-        wrong = play(schedule(seed, steps=60))
+        wrong = play(schedule(seed, steps=steps))
         if wrong:
             bad.append({"seed": seed, "wrong": wrong[0]})
     return {
         "schedules": count,
+        "steps": steps,
         "divergences": len(bad),
         "first": bad[:3],
         "seconds": round(time.monotonic() - began, 1),
@@ -236,10 +237,12 @@ def main() -> None:
     """Measure, print, then the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--schedules", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=40, help="of a schedule, at most")
     parser.add_argument("--patient", action="store_true")
     chosen = parser.parse_args()
-    played = _schedules(chosen.schedules)
+    played = _schedules(chosen.schedules, steps=chosen.steps)
     print(f"{played['schedules']:,} random schedules: {played['divergences']} divergences, {played['seconds']} s")
+    sys.stdout.flush()
     outages = asyncio.run(_outages(patient=chosen.patient))
     for what, times in outages.items():
         print(f"{what:12}{times}")

@@ -322,8 +322,9 @@ class _Reflector:
         if self._denials == 1 and self._synced:
             yield Condition("reconnecting", error)
             return
+        if isinstance(error, (*_DENIALS, errors.ConfigError)):
+            self._version = ""  # tried again so seldom that a restart, and another history, may go unseen
         if isinstance(error, errors.NotFound):
-            self._version = ""
             yield from self._known.clear()
         yield Condition(_state(error, mending=was_live or (answered and self._synced)), error)
 
