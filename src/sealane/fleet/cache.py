@@ -22,6 +22,7 @@ from sealane.fleet.index import Index, Key, Order
 from sealane.fleet.memo import Memo
 from sealane.fleet.packing import Packing
 from sealane.fleet.views import Kept, View, announced
+from sealane.kube.errors import UNREADABLE
 from sealane.kube.resources import Resource
 from sealane.kube.watch import Upsert
 from sealane.kube.wire import Meta, RawObject
@@ -318,7 +319,7 @@ def _about(raw: bytes) -> tuple[str, ...]:
     """The uid of what an event is about, if it says."""
     try:
         uid = _ABOUT.decode(raw).involved_object.uid
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
     return (uid,) if uid else ()
 

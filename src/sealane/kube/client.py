@@ -19,7 +19,7 @@ import msgspec
 from sealane.kube import discovery, logs, portforward, proxy, resources, reviews, wire
 from sealane.kube import exec as execution
 from sealane.kube.config import Context
-from sealane.kube.errors import Disconnected, Target
+from sealane.kube.errors import UNREADABLE, Disconnected, Target
 from sealane.kube.exec import Terminal
 from sealane.kube.http import Body, Call, Http, Limits, read
 from sealane.kube.portforward import Tunnel
@@ -325,7 +325,7 @@ class Client:
         body = await self.http.request("POST", path, **_json(reviews.question(namespace)))
         try:
             return reviews.answer(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             target = self.http.target("POST", path)
             raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
@@ -336,7 +336,7 @@ class Client:
     def _one_object(self, body: bytes, target: Target) -> dict[str, Any]:
         try:
             return msgspec.json.decode(body, type=dict[str, Any])
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     def _path(self, resource: Resource, name: str, namespace: str, subresource: str) -> str:

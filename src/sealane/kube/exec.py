@@ -128,7 +128,7 @@ class Terminal:
             return  # servers open each channel with an empty message
         try:
             end = _end_decoder.decode(data)
-        except msgspec.DecodeError:
+        except errors.UNREADABLE:
             end = _End(message=data.decode("utf-8", "replace").strip(), status="Failure")
         if end.status == "Success":
             self._ended = 0

@@ -58,7 +58,7 @@ _status_decoder = msgspec.json.Decoder(Status)
 
 def parse_status(body: bytes) -> Status | None:
     """The `Status` in an answer's body, or None when it is something else (a pod's own error, a proxy's HTML)."""
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(*errors.UNREADABLE):
         status = _status_decoder.decode(body)
         if status.kind == "Status":
             return status

@@ -22,7 +22,7 @@ import msgspec
 
 from sealane.kube import credentials, egress, failures
 from sealane.kube.credentials import OidcSpec
-from sealane.kube.errors import ConfigError, IssuerFailed, SignInEnded, Target, Unreachable
+from sealane.kube.errors import UNREADABLE, ConfigError, IssuerFailed, SignInEnded, Target, Unreachable
 from sealane.kube.identity import Identity
 from sealane.kube.renewed import Grant, Renewed
 from sealane.lib.clock import Clock
@@ -97,7 +97,7 @@ class Issuer:
         status, body = await self._send(session, trust, described)
         try:
             answer = msgspec.json.decode(body, type=Answer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._failed(f"its token endpoint answers {status} with something that is no JSON") from error
         if answer.error or status != 200:
             raise self._refused(status, answer)
@@ -118,7 +118,7 @@ class Issuer:
                 raise self._failed(f"it answers {response.status} to {url}")
         try:
             found = msgspec.json.decode(body, type=Discovered)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._failed(f"what stands at {url} is no description of an issuer") from error
         if found.issuer.rstrip("/") != self._spec.issuer.rstrip("/"):
             raise self._failed(f"it calls itself {found.issuer[:200]}")

@@ -21,7 +21,7 @@ import msgspec
 
 from sealane.kube.config import Context
 from sealane.kube.credentials import ExecSpec
-from sealane.kube.errors import ExecPluginFailed, ExecPluginMissing
+from sealane.kube.errors import UNREADABLE, ExecPluginFailed, ExecPluginMissing
 from sealane.lib.errors import NextStep
 from sealane.lib.text import duration
 
@@ -165,7 +165,7 @@ def exec_info(spec: ExecSpec, context: Context) -> str:
 def _parse(spec: ExecSpec, context: Context, stdout: bytes) -> Granted:
     try:
         answer = msgspec.json.decode(stdout, type=_Answer)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _failed(spec, context, "answered something that is no ExecCredential") from error
     if answer.kind != "ExecCredential" or answer.api_version != spec.api_version:
         got = f"{answer.kind or 'nothing'} of {answer.api_version or 'no version'}"
