@@ -56,6 +56,10 @@ class ManualClock:
         self._now += datetime.timedelta(seconds=seconds)
         self._monotonic += seconds
 
+    def set_wall(self, seconds: float) -> None:
+        """Put the wall clock alone on by so much, or back."""
+        self._now += datetime.timedelta(seconds=seconds)
+
     def now(self) -> datetime.datetime:
         return self._now
 
