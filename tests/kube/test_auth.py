@@ -21,6 +21,7 @@ from sealane.kube.config import Context, Credentials, ExecSpec
 from sealane.kube.errors import ConfigError, ExecPluginFailed, Unauthorized
 from sealane.kube.resources import PODS
 from sealane.kube.watch import Change, Condition, Gone, Synced, Upsert, reflect
+from sealane.kube.way import Way
 from sealane.lib.clock import ManualClock
 
 V1 = "client.authentication.k8s.io/v1"
@@ -377,3 +378,11 @@ async def test_adopted_credentials_are_used_from_the_next_request_on(server: Api
         client.adopt(server.context(credentials=Credentials(token="two")))
         await client.version()
     assert [seen.headers["Authorization"] for seen in server.requests] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\r\nX-Remote-User: admin", "a\x00"])
+async def test_a_token_with_a_line_break_is_said_and_not_sent(clock: ManualClock, token: str) -> None:
+    way = Way(Context(name="c", server="http://127.0.0.1:1", credentials=Credentials(token=token)), clock=clock)
+    with pytest.raises(ConfigError, match="has a line break") as caught:
+        await way.arguments({}, await way.identity())
+    assert token not in str(caught.value)

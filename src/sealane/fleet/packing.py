@@ -28,6 +28,8 @@ DICTIONARY = 64 * 1024
 SAMPLES = 1_000
 """Objects that the dictionary is made of; more make it no better (measured with pods of 4 KB)."""
 LEVEL = 3
+SAMPLE = 32 * 1024
+"""Bytes of an object that the dictionary is made of: a thousand of the largest would fill memory, and learn nothing."""
 _FRAME = 0x28
 
 
@@ -77,6 +79,6 @@ class Packing:
 
     def _sample(self, raw: bytes, among: int) -> None:
         if among % self._every == 0 and len(self._samples) < SAMPLES:
-            self._samples.append(raw)
+            self._samples.append(raw[:SAMPLE])
         if among >= self._above and self._samples:
             self.wanted.set()

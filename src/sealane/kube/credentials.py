@@ -33,6 +33,9 @@ class ExecSpec(msgspec.Struct, frozen=True, kw_only=True):
     file: Path | None = None
     line: int = 0
 
+    def __repr__(self) -> str:
+        return f"ExecSpec({self.command})"  # arguments and environment may hold secrets
+
 
 class OidcSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`auth-provider: oidc`: tokens, and where new ones are had. `ca_data` is PEM; `user` is the entry's name."""
@@ -156,10 +159,18 @@ def _oidc(provider: Place, user: str) -> OidcSpec:
 
 def _require_private(place: Place, address: str) -> None:
     """A refresh token opens everything that its owner may do, so it never travels in the clear."""
-    parts = urlsplit(address)
-    near = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not parts.hostname or parts.scheme not in ({"https", "http"} if near else {"https"}):
+    if not is_private(address):
         raise place.error(f'idp-issuer-url should begin with https://, not be "{address}".')
+
+
+def is_private(address: str) -> bool:
+    """Whether what is sent there is encrypted on the way, or stays on this computer."""
+    try:
+        parts = urlsplit(address)
+        near = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.scheme in ({"https", "http"} if near else {"https"})
 
 
 def claims(token: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ import datetime
 import shlex
 import ssl
 from pathlib import Path
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -122,7 +122,10 @@ class Issuer:
             raise self._failed(f"what stands at {url} is no description of an issuer") from error
         if found.issuer.rstrip("/") != self._spec.issuer.rstrip("/"):
             raise self._failed(f"it calls itself {found.issuer[:200]}")
-        if urlsplit(found.token_endpoint).scheme != "https" and not self._spec.issuer.startswith("http://"):
+        plain = self._spec.issuer.startswith("http://")  # which only one of this computer may be
+        if not credentials.is_private(found.token_endpoint) or (
+            found.token_endpoint.startswith("http://") and not plain
+        ):
             raise self._failed("its token endpoint is not encrypted")
         return found
 
