@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import broken_words
 import pytest
 from product import SEALANE, environment, product
 
@@ -67,15 +68,15 @@ def start(up):
 @pytest.mark.parametrize(
     ("name", "stage", "said"),
     [
-        ("image-missing", "Failed", "cannot be pulled on gpu-2: failed to pull and unpack image"),
-        ("model-missing", "Failed", "does not exist in its registry; check the exact tag"),
+        ("image-missing", "Failed", f"{broken_words.IMAGE_MISSING} gpu-2: failed to pull and unpack image"),
+        ("model-missing", "Failed", broken_words.MODEL_MISSING),
         ("volume-full", "Failed", "The volume is full, so llama3.1:8b cannot be pulled"),
         ("registry-away", "Failed", "The pod cannot reach the registry of llama3.1:8b"),
         ("registry-slow", "Pulling", "GB of 4.9 GB."),
         ("engine-crash", "Failed", "was killed (OOMKilled)"),
         ("queue-deleted", "Waiting", "Queue nlp does not exist in harbor-eu"),
         ("card-lost", "Failed", "nvidia-container-cli: device error"),
-        ("node-lost", "Failed", "is not heard of any more, so nobody reaches"),
+        ("node-lost", "Failed", broken_words.NODE_LOST),
         ("rights-taken", "Answering", "you have no permission to list pods in namespace nlp-prod of harbor-eu"),
     ],
 )
@@ -123,7 +124,7 @@ FACTS = ("region", "nodes", "ready", "gpus", "kai", "sharing", "queues", "models
 @pytest.mark.parametrize(
     ("name", "state", "said"),
     [
-        ("api-restart", "reconnecting", "does not accept the connection (connection refused)"),
+        ("api-restart", "reconnecting", broken_words.API_AWAY),
         ("token-expired", "unauthorized", "does not accept the credentials of this context (401 Unauthorized)"),
         ("api-busy", "busy", "has received too many requests and has asked us to try again later (429"),
         ("api-hangs", "reconnecting", "did not answer within"),

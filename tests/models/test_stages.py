@@ -355,3 +355,10 @@ def test_any_snapshot_has_one_stage_and_one_finished_sentence(**parts: Any) -> N
     assert not found.sentence.endswith("..")
     assert found.progress is None or 0.0 <= found.progress <= 1.0
     assert found.stage != "Answering" or (facts.loaded or facts.closed or facts.stored)
+
+
+def test_an_engine_that_answered_and_is_out_of_reach_is_no_answering_one() -> None:
+    name, sentence = stage(pods=[h.answering()], engines={"qwen-1-a": EngineFacts(silent=True)})
+    assert name == "Failed"
+    assert sentence.startswith("qwen-1-a answered and is out of reach now, though Kubernetes still calls it ready;")
+    assert "gpu-a" in sentence

@@ -130,6 +130,14 @@ def unheard(pod: str, *, node: str) -> str:
     )
 
 
+def silent(pod: str, *, node: str) -> str:
+    """Why a copy that Kubernetes calls ready is no use: it answered, and does not any more."""
+    return (
+        f"{pod} answered and is out of reach now, though Kubernetes still calls it ready; "
+        f"the node {node} or the way to it may be lost."
+    )
+
+
 def again(ended: Terminated | None, *, restarts: int) -> str:
     """What stands behind `loads … into memory` when the engine failed before, "" when it did not."""
     if ended is None or not restarts or (ended.exit_code == 0 and ended.reason != "OOMKilled"):

@@ -281,11 +281,13 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine in one pod told Sealane. `loaded`: the model is in memory; `stored`: it is on the volume and
-    nobody loads it now, so the first request will. `closed`: Sealane lacks the right to ask it (`pods/proxy`)."""
+    nobody loads it now, so the first request will. `silent`: it answered before and is out of reach now. `closed`:
+    Sealane lacks the right to ask it (`pods/proxy`)."""
 
     pull: Pull | None = None
     loaded: bool = False
     stored: bool = False
+    silent: bool = False
     error: str = ""
     closed: bool = False
 

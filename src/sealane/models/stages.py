@@ -228,6 +228,8 @@ def _engine(snapshot: Snapshot, pod: PodView, engine: ContainerStatus, facts: En
         return Stage(stage="Loading", sentence=f"The engine of {pod.metadata.name} starts on {pod.spec.node_name}.")
     if facts.error:
         return Stage(stage="Failed", sentence=failures.load(facts.error, model=snapshot.model))
+    if facts.silent:
+        return Stage(stage="Failed", sentence=failures.silent(pod.metadata.name, node=pod.spec.node_name))
     if facts.loaded:
         return Stage(stage="Answering", sentence=f"{snapshot.model} answers on {pod.spec.node_name}.", progress=1.0)
     if facts.closed:
