@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import cast
 
 import pytest
@@ -70,6 +71,23 @@ async def test_outputs_go_where_they_belong_and_the_exit_code_comes_back(
     code = await terminals.join(cast(Terminal, fake), stdin=False, tty=False, notice=pytest.fail)
     assert code == 7
     assert capfdbinary.readouterr() == (b"\xffout", b"err")
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_only_a_terminal_that_was_lent_is_commanded(monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
+    class Screen(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    seen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", Screen(seen))
+    monkeypatch.setattr(terminals, "_raw", nullcontext)
+    monkeypatch.setattr(terminals, "_resizing", nullcontext)
+    pieces = [b"\x1b", b"[2Jred\t\xc3", b"\xa9\xc2", b"\x9b1m\r\n"]
+    fake = FakeTerminal(*(Output("stdout", piece) for piece in pieces))
+    await terminals.join(cast(Terminal, fake), stdin=False, tty=tty, notice=pytest.fail)
+    wanted = b"".join(pieces) if tty else "\ufffd[2Jred\t\u00e9\ufffd1m\r\n".encode()
+    assert seen.getvalue() == wanted
 
 
 async def test_input_is_sent_to_its_end(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -8,18 +8,22 @@ it reads on only when what it read was sent, so a large file is never held.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from sealane.kube.exec import InputCannotEnd, Terminal
 from sealane.lib.errors import SealaneError
 
 PIECE = 32 * 1024
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 Notice = Callable[[str], None]
 
 
@@ -31,15 +35,29 @@ async def join(terminal: Terminal, *, stdin: bool, tty: bool, notice: Notice) ->
             stack.enter_context(_resizing(terminal))
         sending = asyncio.create_task(_send(terminal, notice), name="exec: input") if stdin else None
         try:
+            shown = {name: _shown(stream, tty=tty) for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr))}
             async for output in terminal:
-                stream = sys.stdout.buffer if output.stream == "stdout" else sys.stderr.buffer
-                stream.write(output.data)
-                stream.flush()
+                shown[output.stream](output.data)
             return await terminal.exit_code()
         finally:
             if sending is not None:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
+
+
+def _shown(stream: TextIO, *, tty: bool) -> Callable[[bytes], None]:
+    """Writes bytes as they are to files, pipes and for `--tty`; a terminal that nobody lent to the command is not to be
+    commanded by it, so control characters (but those of lines) are shown as what they are not."""
+    raw = stream.buffer
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    plain = tty or not stream.isatty()
+
+    def write(data: bytes) -> None:
+        text = data if plain else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", decoder.decode(data)).encode()
+        raw.write(text)
+        raw.flush()
+
+    return write
 
 
 def is_terminal() -> bool:
