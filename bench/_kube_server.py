@@ -37,16 +37,48 @@ def _uid(number: int, what: str) -> str:
 
 def pod(number: int) -> dict[str, Any]:
     """One pod of a deployment, with the parts that real pods have: volumes, probes, conditions, managedFields."""
-    name = f"model-{number // 20:04d}-{_own(number // 20, 'template', 10)}-{_own(number, 'name', 5)}"
     chance = int(_own(number, "time", 6), 16)
     born = f"2026-11-{1 + chance % 20:02d}T{(chance >> 5) % 24:02d}:{(chance >> 10) % 60:02d}"
-    token = f"kube-api-access-{_own(number, 'token', 5)}"
+    return {
+        "metadata": _metadata(number, born=born),
+        "spec": _spec(number),
+        "status": _status(number, born=born, delay=chance % 7),
+    }
+
+
+def _metadata(number: int, *, born: str) -> dict[str, Any]:
+    name = f"model-{number // 20:04d}-{_own(number // 20, 'template', 10)}-{_own(number, 'name', 5)}"
     labels = {
         "app.kubernetes.io/name": f"model-{number // 20:04d}",
         "app.kubernetes.io/managed-by": "sealane",
         "pod-template-hash": _own(number // 20, "template", 10),
         "kai.scheduler/queue": f"team-{number // 20 % 17}",
     }
+    return {
+        "name": name,
+        "generateName": name.rpartition("-")[0] + "-",
+        "namespace": f"team-{number // 20 % 17}",
+        "uid": _uid(number, "pod"),
+        "resourceVersion": str(1000 + number),
+        "creationTimestamp": f"{born}:00Z",
+        "labels": labels,
+        "annotations": {"sealane.dev/model": "qwen2.5-coder:7b", "gpu-fraction": "0.5"},
+        "ownerReferences": [
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "name": name.rpartition("-")[0],
+                "uid": _uid(number // 20, "replica set"),
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+        "managedFields": [_managed("kube-controller-manager", 18), _managed("kubelet", 24)],
+    }
+
+
+def _spec(number: int) -> dict[str, Any]:
+    token = f"kube-api-access-{_own(number, 'token', 5)}"
     container = {
         "name": "ollama",
         "image": "ollama/ollama:0.23.0",
@@ -63,64 +95,44 @@ def pod(number: int) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
     }
     return {
-        "metadata": {
-            "name": name,
-            "generateName": name.rpartition("-")[0] + "-",
-            "namespace": f"team-{number // 20 % 17}",
-            "uid": _uid(number, "pod"),
-            "resourceVersion": str(1000 + number),
-            "creationTimestamp": f"{born}:00Z",
-            "labels": labels,
-            "annotations": {"sealane.dev/model": "qwen2.5-coder:7b", "gpu-fraction": "0.5"},
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": name.rpartition("-")[0],
-                    "uid": _uid(number // 20, "replica set"),
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
-            "managedFields": [_managed("kube-controller-manager", 18), _managed("kubelet", 24)],
-        },
-        "spec": {
-            "containers": [container],
-            "initContainers": [{**container, "name": "pull", "command": ["sh", "-c", "ollama pull"]}],
-            "volumes": [
-                {"name": "models", "persistentVolumeClaim": {"claimName": f"model-{number // 20:04d}-weights"}},
-                {"name": token, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
-            ],
-            "nodeName": f"gpu-{number % 200}",
-            "schedulerName": "kai-scheduler",
-            "serviceAccountName": "default",
-            "restartPolicy": "Always",
-            "dnsPolicy": "ClusterFirst",
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-        },
-        "status": {
-            "phase": "Running",
-            "podIP": f"10.1.{number // 250 % 250}.{number % 250}",
-            "hostIP": "10.0.0.1",
-            "qosClass": "Burstable",
-            "startTime": f"{born}:01Z",
-            "conditions": [
-                {"type": kind, "status": "True", "lastTransitionTime": f"{born}:{9 + chance % 7:02d}Z"}
-                for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-            ],
-            "containerStatuses": [
-                {
-                    "name": "ollama",
-                    "ready": True,
-                    "restartCount": 0,
-                    "image": "ollama/ollama:0.23.0",
-                    "imageID": "docker.io/ollama/ollama@sha256:" + "0" * 64,
-                    "containerID": "containerd://" + _own(number, "container"),
-                    "started": True,
-                    "state": {"running": {"startedAt": f"{born}:08Z"}},
-                }
-            ],
-        },
+        "containers": [container],
+        "initContainers": [{**container, "name": "pull", "command": ["sh", "-c", "ollama pull"]}],
+        "volumes": [
+            {"name": "models", "persistentVolumeClaim": {"claimName": f"model-{number // 20:04d}-weights"}},
+            {"name": token, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+        ],
+        "nodeName": f"gpu-{number % 200}",
+        "schedulerName": "kai-scheduler",
+        "serviceAccountName": "default",
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    }
+
+
+def _status(number: int, *, born: str, delay: int) -> dict[str, Any]:
+    return {
+        "phase": "Running",
+        "podIP": f"10.1.{number // 250 % 250}.{number % 250}",
+        "hostIP": "10.0.0.1",
+        "qosClass": "Burstable",
+        "startTime": f"{born}:01Z",
+        "conditions": [
+            {"type": kind, "status": "True", "lastTransitionTime": f"{born}:{9 + delay:02d}Z"}
+            for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+        ],
+        "containerStatuses": [
+            {
+                "name": "ollama",
+                "ready": True,
+                "restartCount": 0,
+                "image": "ollama/ollama:0.23.0",
+                "imageID": "docker.io/ollama/ollama@sha256:" + "0" * 64,
+                "containerID": "containerd://" + _own(number, "container"),
+                "started": True,
+                "state": {"running": {"startedAt": f"{born}:08Z"}},
+            }
+        ],
     }
 
 

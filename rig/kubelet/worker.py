@@ -20,7 +20,7 @@ from pathlib import Path
 from rig.api import Api, JsonObject
 from rig.errors import RigError
 from rig.kubelet import environment, sandbox
-from rig.kubelet.container import Conditions, Container, phase, pod_status
+from rig.kubelet.container import Conditions, Container, pod_status
 from rig.kubelet.events import Events
 from rig.kubelet.executing import Inside
 from rig.kubelet.logs import Log
@@ -313,11 +313,6 @@ class Worker:
             address=self._sandbox.address if self._sandbox else "",
             began=self._began,
         )
-
-    def is_over(self) -> bool:
-        """Whether the pod ran to its end by itself."""
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        return phase(self.inits, self.mains, policy=policy) in ("Succeeded", "Failed")
 
     def _event(self, reason: str, message: str, *, container: Container | None = None, warning: bool = False) -> None:
         name = container.name if container else ""

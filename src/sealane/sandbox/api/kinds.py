@@ -198,7 +198,6 @@ QUEUES = Kind("scheduling.run.ai", "v2", "queues", "Queue", namespaced=False, su
 PODGROUPS = Kind(
     "scheduling.run.ai", "v2alpha2", "podgroups", "PodGroup", short_names=("pg",), subresources=STATUS, custom=True
 )
-BINDREQUESTS = Kind("scheduling.run.ai", "v1alpha2", "bindrequests", "BindRequest", subresources=STATUS, custom=True)
 
 BUILT_IN: tuple[Kind, ...] = (
     NAMESPACES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, PVCS, PVS, NODES, EVENTS,

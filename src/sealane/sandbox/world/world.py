@@ -13,7 +13,7 @@ from typing import Any
 from sealane.sandbox.world import objects, runner, seeds
 from sealane.sandbox.world.admission import Admission
 from sealane.sandbox.world.clock import SandboxClock
-from sealane.sandbox.world.cluster import Admit, Cluster
+from sealane.sandbox.world.cluster import Cluster
 from sealane.sandbox.world.controllers.autoscaler import AutoscalerController
 from sealane.sandbox.world.controllers.cronjob import CronJobController
 from sealane.sandbox.world.controllers.deployment import DeploymentController
@@ -151,10 +151,6 @@ class World:
     def measure(self, cluster: str) -> Meter:
         """What measures the pods and nodes of a cluster."""
         return self.clusters[cluster].meter
-
-    def admit_for(self, cluster: str) -> Admit:
-        """The admission chain of one cluster, `(verb, plural, object) -> object`; raises AdmissionDenied."""
-        return self.clusters[cluster].admission
 
     def admit(self, cluster: str, verb: str, kind: Any, obj: Obj) -> Obj:
         """What the API server asks before it stores `obj` (changed in place). Raises AdmissionDenied(message, code)."""
