@@ -21,6 +21,13 @@ def fall_behind(console: Any, *, names: set[str], seconds: float) -> None:
     console.fakes.models.poke()
 
 
+def test_words_in_place_of_figures_do_not_widen_the_page(open_window: Any) -> None:
+    page = open_window().go("/")
+    cell = page.locator("#r-clusters td.num").first
+    cell.evaluate("cell => { cell.textContent = '12 GPUs, no permission to see who uses them' }")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 def test_one_cluster_that_falls_behind_is_named_with_its_time_and_comes_back(open_window: Any, console: Any) -> None:
     visit = open_window()
     page = visit.go("/models")

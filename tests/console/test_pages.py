@@ -162,6 +162,12 @@ def test_a_broken_kubeconfig_is_said_where_clusters_are_chosen(visitor: TestClie
     assert "line 7" in visitor.get("/clusters").text
 
 
+def test_doctor_never_says_that_checks_took_no_time(script: TestClient) -> None:
+    page = script.get("/doctor", headers={"accept": "text/html"}).text
+    assert "They took 0 s" not in page
+    assert re.search(r"They took (less than a second|[1-9]\d* s)\.", page)
+
+
 def test_doctor_puts_failures_first(script: TestClient) -> None:
     found = script.get("/doctor.json").json()
     assert [check["state"] for check in found["checks"]] == ["fail", "warn", "ok"]
