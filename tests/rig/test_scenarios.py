@@ -140,3 +140,5 @@ def test_a_node_that_is_not_heard_of(running: Product, well: Cluster) -> None:
         assert found["stage"]["stage"] == "Failed"
     finally:
         well.heartbeat.silent.discard(node)
+    for pod in pods(well):  # the rig's kubelet, unlike a real one, does not say again that a pod is ready
+        well.api.delete(f"{PODS}/{pod['metadata']['name']}")
