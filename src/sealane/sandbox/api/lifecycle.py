@@ -79,7 +79,7 @@ def check_same(kind: Kind, old: Obj, *, uid: str) -> None:
 
 def merged(kind: Kind, old: Obj, asked: Obj, *, subresource: str) -> Obj:
     """The next state: what a client may write comes from `asked`, the rest stays."""
-    new: Obj = clone(asked if not subresource else old)
+    new: Obj = clone(old if subresource in {"status", "ephemeralcontainers"} else asked)
     if subresource == "ephemeralcontainers":
         _take(new["spec"], clone(asked.get("spec") or {}), "ephemeralContainers")
         return new
