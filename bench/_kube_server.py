@@ -1,103 +1,138 @@
 """A stand-in for an API server that costs next to nothing, so that a client's own cost is what gets measured.
 
-All answers are encoded once, before the first request: a paged list of pods as real clusters have them (5 to 6 KB
-each, two fifths of it managedFields), a WatchList, and a watch of MODIFIED events. Runs as its own process, prints
-its port.
+All answers are encoded once, before the first request: a paged list of pods as real clusters have them (6 KB each,
+a third of it managedFields; uids, hashes and times of their own, since a compressor must not profit from a bench), a
+WatchList, and a watch of MODIFIED events, as fast as they are read or so many a second. Runs as its own process, prints
+its port. `python -m bench._kube_server PODS [--per-second N] [--watch-only] [--crds N] [--ports N]`.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
 
+from bench import _kube_discovery
+
 PAGE = 500
 EVENTS = 20_000
 
 
+def _own(number: int, what: str, digits: int = 64) -> str:
+    """Digits that no other object has."""
+    return hashlib.sha256(f"{what} {number}".encode()).hexdigest()[:digits]
+
+
+def _uid(number: int, what: str) -> str:
+    text = _own(number, what, 32)
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
 def pod(number: int) -> dict[str, Any]:
     """One pod of a deployment, with the parts that real pods have: volumes, probes, conditions, managedFields."""
-    name = f"model-{number // 20:04d}-7c9d8f6b5d-{number % 20:05d}"
+    chance = int(_own(number, "time", 6), 16)
+    born = f"2026-11-{1 + chance % 20:02d}T{(chance >> 5) % 24:02d}:{(chance >> 10) % 60:02d}"
+    return {
+        "metadata": _metadata(number, born=born),
+        "spec": _spec(number),
+        "status": _status(number, born=born, delay=chance % 7),
+    }
+
+
+def _metadata(number: int, *, born: str) -> dict[str, Any]:
+    name = f"model-{number // 20:04d}-{_own(number // 20, 'template', 10)}-{_own(number, 'name', 5)}"
     labels = {
         "app.kubernetes.io/name": f"model-{number // 20:04d}",
         "app.kubernetes.io/managed-by": "sealane",
-        "pod-template-hash": "7c9d8f6b5d",
-        "kai.scheduler/queue": f"team-{number % 17}",
+        "pod-template-hash": _own(number // 20, "template", 10),
+        "kai.scheduler/queue": f"team-{number // 20 % 17}",
     }
+    return {
+        "name": name,
+        "generateName": name.rpartition("-")[0] + "-",
+        "namespace": f"team-{number // 20 % 17}",
+        "uid": _uid(number, "pod"),
+        "resourceVersion": str(1000 + number),
+        "creationTimestamp": f"{born}:00Z",
+        "labels": labels,
+        "annotations": {"sealane.dev/model": "qwen2.5-coder:7b", "gpu-fraction": "0.5"},
+        "ownerReferences": [
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "name": name.rpartition("-")[0],
+                "uid": _uid(number // 20, "replica set"),
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+        "managedFields": [_managed("kube-controller-manager", 18), _managed("kubelet", 24)],
+    }
+
+
+def _spec(number: int) -> dict[str, Any]:
+    token = f"kube-api-access-{_own(number, 'token', 5)}"
     container = {
         "name": "ollama",
         "image": "ollama/ollama:0.23.0",
         "env": [{"name": f"OLLAMA_SETTING_{at}", "value": str(at)} for at in range(8)],
         "ports": [{"name": "http", "containerPort": 11434, "protocol": "TCP"}],
         "resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"cpu": "2", "memory": "8Gi"}},
-        "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+        "volumeMounts": [
+            {"name": "models", "mountPath": "/models"},
+            {"name": token, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+        ],
         "readinessProbe": {"httpGet": {"path": "/", "port": "http", "scheme": "HTTP"}, "periodSeconds": 5},
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
         "imagePullPolicy": "IfNotPresent",
     }
     return {
-        "metadata": {
-            "name": name,
-            "generateName": name.rpartition("-")[0] + "-",
-            "namespace": f"team-{number % 17}",
-            "uid": f"00000000-0000-4000-8000-{number:012d}",
-            "resourceVersion": str(1000 + number),
-            "creationTimestamp": "2026-11-01T09:00:00Z",
-            "labels": labels,
-            "annotations": {"sealane.dev/model": "qwen2.5-coder:7b", "gpu-fraction": "0.5"},
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": name.rpartition("-")[0],
-                    "uid": f"00000000-0000-4000-9000-{number // 20:012d}",
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
-            "managedFields": [_managed("kube-controller-manager", 18), _managed("kubelet", 24)],
-        },
-        "spec": {
-            "containers": [container],
-            "initContainers": [{**container, "name": "pull", "command": ["sh", "-c", "ollama pull"]}],
-            "volumes": [
-                {"name": "models", "persistentVolumeClaim": {"claimName": f"model-{number // 20:04d}-weights"}}
-            ],
-            "nodeName": f"gpu-{number % 200}",
-            "schedulerName": "kai-scheduler",
-            "serviceAccountName": "default",
-            "restartPolicy": "Always",
-            "dnsPolicy": "ClusterFirst",
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-        },
-        "status": {
-            "phase": "Running",
-            "podIP": f"10.1.{number // 250 % 250}.{number % 250}",
-            "hostIP": "10.0.0.1",
-            "qosClass": "Burstable",
-            "startTime": "2026-11-01T09:00:01Z",
-            "conditions": [
-                {"type": kind, "status": "True", "lastTransitionTime": "2026-11-01T09:00:09Z"}
-                for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-            ],
-            "containerStatuses": [
-                {
-                    "name": "ollama",
-                    "ready": True,
-                    "restartCount": 0,
-                    "image": "ollama/ollama:0.23.0",
-                    "imageID": "docker.io/ollama/ollama@sha256:" + "0" * 64,
-                    "containerID": "containerd://" + "1" * 64,
-                    "started": True,
-                    "state": {"running": {"startedAt": "2026-11-01T09:00:08Z"}},
-                }
-            ],
-        },
+        "containers": [container],
+        "initContainers": [{**container, "name": "pull", "command": ["sh", "-c", "ollama pull"]}],
+        "volumes": [
+            {"name": "models", "persistentVolumeClaim": {"claimName": f"model-{number // 20:04d}-weights"}},
+            {"name": token, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+        ],
+        "nodeName": f"gpu-{number % 200}",
+        "schedulerName": "kai-scheduler",
+        "serviceAccountName": "default",
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    }
+
+
+def _status(number: int, *, born: str, delay: int) -> dict[str, Any]:
+    return {
+        "phase": "Running",
+        "podIP": f"10.1.{number // 250 % 250}.{number % 250}",
+        "hostIP": "10.0.0.1",
+        "qosClass": "Burstable",
+        "startTime": f"{born}:01Z",
+        "conditions": [
+            {"type": kind, "status": "True", "lastTransitionTime": f"{born}:{9 + delay:02d}Z"}
+            for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+        ],
+        "containerStatuses": [
+            {
+                "name": "ollama",
+                "ready": True,
+                "restartCount": 0,
+                "image": "ollama/ollama:0.23.0",
+                "imageID": "docker.io/ollama/ollama@sha256:" + "0" * 64,
+                "containerID": "containerd://" + _own(number, "container"),
+                "started": True,
+                "state": {"running": {"startedAt": f"{born}:08Z"}},
+            }
+        ],
     }
 
 
@@ -116,15 +151,38 @@ def _managed(manager: str, fields: int) -> dict[str, Any]:
 class Answers:
     """Every body that will be sent, made once."""
 
-    def __init__(self, pods: int) -> None:
-        made = [pod(number) for number in range(pods)]
-        items = [_compact(one) for one in made]
-        self.average = sum(map(len, items)) / max(pods, 1)
-        self.pages = [self._page(items, start, pods) for start in range(0, pods, PAGE)]
-        self.whole = b"".join((self._head("1000000", ""), b",".join(items), b"]}"))
-        full = [_compact({"kind": "Pod", "apiVersion": "v1", **one}) for one in made]
-        self.initial = b"".join(_event(b"ADDED", item) for item in full) + _end_of_initial()
-        self.events = b"".join(_event(b"MODIFIED", full[number % pods]) for number in range(EVENTS))
+    def __init__(self, pods: int, *, per_second: float = 0.0, watch_only: bool = False, crds: int = 0) -> None:
+        self.pods = pods
+        self.per_second = per_second
+        self.crds = _kube_discovery.crds(crds)
+        self.discovery = _kube_discovery.aggregated(crds)
+        self.full = [_compact({"kind": "Pod", "apiVersion": "v1", **pod(number)}) for number in range(pods)]
+        self.average = sum(map(len, self.full)) / max(pods, 1) - 32
+        self.events = b"" if per_second else b"".join(self.change(number) for number in range(EVENTS))
+        self.pages: list[bytes] = []
+        self.whole = b""
+        if not watch_only:
+            items = [b"{" + item[32:] for item in self.full]
+            self.pages = [self._page(items, start, pods) for start in range(0, pods, PAGE)]
+            self.whole = b"".join((self._head("1000000", ""), b",".join(items), b"]}"))
+
+    def initial(self) -> Iterator[bytes]:
+        """A WatchList's first part, in pieces of 64 KB or a little less."""
+        held: list[bytes] = []
+        size = 0
+        for item in self.full:
+            held.append(_event(b"ADDED", item))
+            size += len(item)
+            if size > 60_000:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join((*held, _end_of_initial()))
+
+    def change(self, number: int) -> bytes:
+        """The event of one more change of a pod, at a version of its own."""
+        item = self.full[number * 7919 % self.pods]
+        start = item.index(b'"resourceVersion":"') + 19
+        return _event(b"MODIFIED", item[:start] + str(1_000_001 + number).encode() + item[item.index(b'"', start) :])
 
     def _page(self, items: list[bytes], start: int, pods: int) -> bytes:
         token = str(start + PAGE) if start + PAGE < pods else ""
@@ -151,50 +209,86 @@ def _end_of_initial() -> bytes:
 async def _serve(answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
-            query = parse_qs(urlsplit(head.split(b" ", 2)[1].decode()).query)
-            if query.get("watch", ["0"])[0] not in {"1", "true", "True"}:
-                _answer(writer, _list_body(answers, query))
-                continue
-            initial = answers.initial if "sendInitialEvents" in query else b""
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-            await _chunks(writer, initial)
-            await _chunks(writer, answers.events)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
+            await reader.readexactly(_length(head))
+            method, target, _ = head.split(b" ", 2)
+            path, query = urlsplit(target.decode()).path, parse_qs(urlsplit(target.decode()).query)
+            if query.get("watch", ["0"])[0] in {"1", "true", "True"}:
+                await _watch(answers, "sendInitialEvents" in query, writer)
+            else:
+                _answer(writer, *_body(answers, method, path, query))
+    except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
+        pass  # uvloop says RuntimeError when a reader that hung up is written to
     finally:
         writer.close()
 
 
-def _list_body(answers: Answers, query: dict[str, list[str]]) -> bytes:
-    if "limit" not in query:
-        return answers.whole
-    return answers.pages[int(query.get("continue", ["0"])[0]) // PAGE]
+def _length(head: bytes) -> int:
+    lines = (line.partition(b":") for line in head.split(b"\r\n"))
+    return next((int(value) for name, _, value in lines if name.lower() == b"content-length"), 0)
 
 
-def _answer(writer: asyncio.StreamWriter, body: bytes) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+def _body(answers: Answers, method: bytes, path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+    if path == "/api/v1/pods":
+        if "limit" not in query:
+            return 200, answers.whole
+        return 200, answers.pages[int(query.get("continue", ["0"])[0]) // PAGE]
+    if method == b"POST":
+        return 201, _kube_discovery.EVERYTHING_ALLOWED
+    found = {
+        "/version": b'{"gitVersion":"v1.34.1"}',
+        "/api": _kube_discovery.CORE,
+        "/apis": answers.discovery,
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": answers.crds,
+    }.get(path)
+    return (
+        (404, b'{"kind":"Status","code":404,"reason":"NotFound","message":"not here"}')
+        if found is None
+        else (200, found)
+    )
+
+
+def _answer(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
+    writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body)))
     writer.write(body)
 
 
-async def _chunks(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """In pieces of 64 KB; a watch stays open at its end, as watches do."""
-    for start in range(0, len(body), 65_536):
-        piece = body[start : start + 65_536]
-        writer.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
-        await writer.drain()
+async def _watch(answers: Answers, initial: bool, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    if initial:
+        for piece in answers.initial():
+            await _chunk(writer, piece)
+    for start in range(0, len(answers.events), 65_536):
+        await _chunk(writer, answers.events[start : start + 65_536])
+    number = 0
+    while answers.per_second:
+        await asyncio.sleep(1.0 / answers.per_second)
+        await _chunk(writer, answers.change(number))
+        number += 1
 
 
-async def _main(pods: int) -> None:
-    answers = Answers(pods)
+async def _chunk(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """A watch stays open at its end, as watches do."""
+    writer.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
+    await writer.drain()
 
+
+async def _main(answers: Answers, ports: int) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _serve(answers, reader, writer)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    print(json.dumps({"port": port, "pod_bytes": round(answers.average)}), flush=True)
+    servers = [await asyncio.start_server(connected, "127.0.0.1", 0) for _ in range(ports)]
+    found = [server.sockets[0].getsockname()[1] for server in servers]
+    print(json.dumps({"port": found[0], "ports": found, "pod_bytes": round(answers.average)}), flush=True)
     await asyncio.to_thread(sys.stdin.read)  # until the bench that started us is done
 
 
 if __name__ == "__main__":
-    uvloop.run(_main(int(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pods", type=int)
+    parser.add_argument("--per-second", type=float, default=0.0)
+    parser.add_argument("--watch-only", action="store_true")
+    parser.add_argument("--crds", type=int, default=0)
+    parser.add_argument("--ports", type=int, default=1)
+    chosen = parser.parse_args()
+    made = Answers(chosen.pods, per_second=chosen.per_second, watch_only=chosen.watch_only, crds=chosen.crds)
+    uvloop.run(_main(made, chosen.ports))

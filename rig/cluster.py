@@ -19,7 +19,7 @@ from rig import kai, namespace, nodes
 from rig.api import Api
 from rig.control_plane import ControlPlane, User
 from rig.kubelet.agent import Agent
-from rig.kubelet.server import LogServer
+from rig.kubelet.server import KubeletApi
 from rig.models import standard_models
 from rig.processes import wait_until
 from rig.registry import Registry
@@ -63,7 +63,7 @@ class Cluster:
     timings: dict[str, float] = field(default_factory=dict)
     kubelet: Agent = field(init=False)
     heartbeat: nodes.Heartbeat = field(init=False)
-    _logs: LogServer = field(init=False)
+    _logs: KubeletApi = field(init=False)
     _storage: Provisioner = field(init=False)
 
     @property
@@ -137,12 +137,8 @@ class Cluster:
         )
         self.kubelet.start()
         pair = self.plane.authority.serving("kubelet", hosts=tuple(addresses.values()))
-        self._logs = LogServer(addresses.values(), pair=pair, find=self._container)
+        self._logs = KubeletApi(addresses.values(), pair=pair, find=self.kubelet.worker)
         self._logs.start()
-
-    def _container(self, space: str, pod: str, container: str) -> Any:
-        worker = self.kubelet.worker(space, pod)
-        return worker.container(container) if worker else None
 
     def _start_kai(self) -> None:
         if self.with_kai:

@@ -1,5 +1,7 @@
 """What all tests share: tests/support on the path, and one Chromium that leaves the other tests' event loops alone.
 
+Hypothesis gets no deadline for an example: on a busy machine that fails tests whose code is right.
+
 Playwright's synchronous API keeps its event loop "running" in this thread from its start to its end, and asyncio runs
 no second one there: an async test after a browser test in one process could not start. So that loop is hidden while a
 test that drives no browser runs.
@@ -15,12 +17,16 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+hypothesis.settings.register_profile("sealane", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("sealane")
 
 FLAGS = (
     "--no-sandbox",

@@ -76,6 +76,7 @@ class Sandbox:
         mounts: Sequence[Mount],
         env: Mapping[str, str],
         folder: str = "/",
+        stdin: bool = False,
     ) -> subprocess.Popen[bytes]:
         """Start a container; its output comes through `stdout`. `root` is an empty folder of its own."""
         root.mkdir(parents=True, exist_ok=True)
@@ -86,12 +87,17 @@ class Sandbox:
                 *("nsenter", f"--net=/proc/{self._pause.pid}/ns/net", "--"),
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--", *inner),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=dict(env),
             start_new_session=True,
         )
+
+    @property
+    def network(self) -> int:
+        """A process in the pod's network."""
+        return self._pause.pid
 
     def close(self) -> None:
         """Take the network away."""
@@ -121,7 +127,7 @@ def end(process: subprocess.Popen[bytes], *, grace: float, how: signal.Signals =
 
     As in any container, a first process that installs no handler does not notice SIGTERM.
     """
-    child = _first_process(process.pid)
+    child = first_process(process.pid)
     if child is not None and process.poll() is None:
         try:
             os.kill(child, how)
@@ -133,7 +139,7 @@ def end(process: subprocess.Popen[bytes], *, grace: float, how: signal.Signals =
     process.wait()
 
 
-def _first_process(launcher: int) -> int | None:
+def first_process(launcher: int) -> int | None:
     """The process that the launcher forked, which is number 1 in there; a launcher still starting gets a moment."""
     for _ in range(20):
         try:
@@ -148,7 +154,7 @@ def _first_process(launcher: int) -> int | None:
 
 def execute(process: subprocess.Popen[bytes], argv: Sequence[str], *, env: Mapping[str, str], limit: float) -> bool:
     """Run a command inside a container and say whether it ended with 0; raises TimeoutExpired."""
-    child = _first_process(process.pid)
+    child = first_process(process.pid)
     if child is None:
         return False
     inside = ["nsenter", f"--target={child}", "--mount", "--net", "--root", "--", *argv]

@@ -7,6 +7,7 @@ server delays the news and loses none, and no container waits for it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from pathlib import Path
 from rig.api import Api, JsonObject
 from rig.errors import RigError
 from rig.kubelet import environment, sandbox
-from rig.kubelet.container import Conditions, Container, phase, pod_status
+from rig.kubelet.container import Conditions, Container, pod_status
 from rig.kubelet.events import Events
+from rig.kubelet.executing import Inside
 from rig.kubelet.logs import Log
 from rig.kubelet.probes import Care, Target, start_probes
 from rig.kubelet.publisher import Publisher
@@ -86,6 +88,25 @@ class Worker:
     def container(self, name: str) -> Container | None:
         """The container of that name, init containers included."""
         return next((c for c in (*self.inits, *self.mains) if c.name == name), None)
+
+    def inside(self, name: str) -> Inside | None:
+        """The way into a running container; None when no process of that name runs, or is only pretended to."""
+        container = self.container(name)
+        with self._lock:
+            process = self._processes.get(name)
+        if container is None or process is None or process.poll() is not None:
+            return None
+        first = sandbox.first_process(process.pid)
+        if first is None:
+            return None
+        stdin = (lambda data: _write(process, data)) if process.stdin is not None else None
+        return Inside(process=first, env=self._environment(container), log=container.logs[-1], stdin=stdin)
+
+    @property
+    def network(self) -> int | None:
+        """A process in the pod's network, None when it has none (any more)."""
+        with self._lock:
+            return self._sandbox.network if self._sandbox else None
 
     def end(self, *, grace: float) -> None:
         """End every container within `grace` seconds, then take the network away."""
@@ -208,6 +229,9 @@ class Worker:
         self._probe(container, over=over)
         collector = container.logs[-1].collect(process)
         code = process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
         over.set()
         collector.join(timeout=5)
         return code
@@ -230,7 +254,12 @@ class Worker:
                 if self._sandbox is None:
                     return None
                 process = self._sandbox.run(
-                    argv, root=root, mounts=mounts, env=env, folder=container.spec.get("workingDir") or "/"
+                    argv,
+                    root=root,
+                    mounts=mounts,
+                    env=env,
+                    folder=container.spec.get("workingDir") or "/",
+                    stdin=bool(container.spec.get("stdin")),
                 )
                 self._processes[container.name] = process
             container.run()
@@ -285,11 +314,6 @@ class Worker:
             began=self._began,
         )
 
-    def is_over(self) -> bool:
-        """Whether the pod ran to its end by itself."""
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        return phase(self.inits, self.mains, policy=policy) in ("Succeeded", "Failed")
-
     def _event(self, reason: str, message: str, *, container: Container | None = None, warning: bool = False) -> None:
         name = container.name if container else ""
         self._host.events.emit(self.pod, reason, message, container=name, warning=warning)
@@ -298,6 +322,12 @@ class Worker:
         thread = threading.Thread(target=run, name=f"rig-{self.pod['metadata']['name']}-{what}", daemon=True)
         thread.start()
         return thread
+
+
+def _write(process: subprocess.Popen[bytes], data: bytes) -> None:
+    if process.stdin is not None:
+        process.stdin.write(data)
+        process.stdin.flush()
 
 
 def is_runnable(spec: JsonObject) -> bool:

@@ -31,6 +31,8 @@ PAGES = (
     "/doctor",
     "/help",
     "/break",
+    "/health",
+    "/health/ollama/ollama",
     "/nothing-here",
 )
 RULES = {

@@ -314,10 +314,13 @@ class FakeModels:
         self.changed.set()
         return removal
 
-    async def logs(self, ref: Ref, *, copy: str, tail: int) -> Sequence[str]:
-        self.detail(ref)
+    async def logs(self, ref: Ref, *, copy: str, tail: int, previous: bool) -> Sequence[str]:
+        copies = [copy] if copy else [each.name for each in self.detail(ref).copies]
+        run = " before" if previous else ""
         return [
-            f'time=2026-11-24T14:0{index}:00Z level=INFO msg="line {index} of {copy}"' for index in range(min(tail, 5))
+            ("" if copy else f"{name} | ") + f'time=2026-11-24T14:0{index}:00Z msg="line {index} of {name}{run}"'
+            for index in range(min(tail, 5))
+            for name in copies
         ]
 
 

@@ -56,7 +56,8 @@ def test_a_page_renders(visitor: TestClient, name: str) -> None:
 def test_a_twin_has_exactly_the_documented_keys(script: TestClient, name: str) -> None:
     answer = script.get(f"{ADDRESSES[name]}.json")
     assert answer.status_code == 200
-    assert set(answer.json()) == documented_keys()[name]
+    assert set(answer.json()) == documented_keys()[name] | {"freshness"}
+    assert {each["cluster"] for each in answer.json()["freshness"]} == {"harbor-eu", "atlas-us", "bench"}
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
@@ -159,6 +160,12 @@ def test_a_broken_kubeconfig_is_said_where_clusters_are_chosen(visitor: TestClie
     assert isinstance(services.switch, fakes.FakeSwitch)
     services.switch.broken = UsageError("config, line 7: a mapping is expected.")
     assert "line 7" in visitor.get("/clusters").text
+
+
+def test_doctor_never_says_that_checks_took_no_time(script: TestClient) -> None:
+    page = script.get("/doctor", headers={"accept": "text/html"}).text
+    assert "They took 0 s" not in page
+    assert re.search(r"They took (less than a second|[1-9]\d* s)\.", page)
 
 
 def test_doctor_puts_failures_first(script: TestClient) -> None:

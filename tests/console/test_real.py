@@ -26,7 +26,7 @@ from sealane.fleet.errors import ClusterUnavailable
 from sealane.gateway.framing import Usage
 from sealane.gateway.keys import KeyStore
 from sealane.gateway.metering import UsageStore
-from sealane.kube import resources
+from sealane.kube import errors, resources
 from sealane.lib.clock import ManualClock
 from sealane.lib.errors import SealaneError
 from sealane.models import laptop
@@ -139,6 +139,46 @@ async def test_settling_waits_for_nobody_who_does_not_answer(world: World) -> No
     await world.waiting(world.clusters.settle())
     assert world.clusters.rows()[0].state == "reconnecting"
     assert world.clock.monotonic() - before < 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state"),
+    [
+        (refused(), "reconnecting"),
+        (errors.Unauthorized(401, "Unauthorized", "token expired"), "unauthorized"),
+        (errors.TooManyRequests(429, "TooManyRequests", "later", retry_after=1.0), "busy"),
+    ],
+)
+async def test_what_was_read_stays_with_its_age_while_the_cluster_is_away(
+    world: World, trouble: Exception, state: str
+) -> None:
+    world.kube.put(resources.NODES, {"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4"}}})
+    await world.clock.advance(2)
+    world.kube.down = trouble
+    world.kube.cut()
+    await world.clock.advance(40)
+    row = world.clusters.rows()[0]
+    assert (row.state, row.version) == (state, "v1.34.1")
+    assert row.behind >= 35
+    assert "old" in row.behind_why
+    (facts,) = world.clusters.facts()
+    assert [node.name for node in facts.nodes] == ["n"]
+    assert facts.nodes_known
+    world.kube.down = None
+    await world.clock.advance(30)
+    row = world.clusters.rows()[0]
+    assert (row.state, row.behind) == ("live", 0.0)
+
+
+async def test_a_cluster_that_was_never_read_has_no_facts() -> None:
+    clock, kube = StepClock(), FakeKube()
+    kube.down = errors.Unauthorized(401, "Unauthorized", "token expired")
+    async with Fleet([context()], clock=clock, make_client=kube.client) as fleet:
+        clusters = RealClusters(fleet, clock=clock)
+        clusters.facts()
+        await clock.advance(10)
+        assert clusters.facts() == ()
+        assert clusters.rows()[0].state == "unauthorized"
 
 
 async def test_a_cluster_that_cannot_be_read_cannot_be_planned_on(world: World) -> None:

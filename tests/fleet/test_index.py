@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealane.fleet.index import Index, Key, Order
+from sealane.fleet.index import SMALL, Index, Key, Order
 from sealane.fleet.memo import Memo
 
 KEYS = st.tuples(st.sampled_from(["", "a", "a-b", "b"]), st.sampled_from("xyz"))
@@ -26,11 +26,18 @@ def test_an_index_is_a_dict_of_sets(operations: list[tuple[str, Key, bool]]) -> 
         assert len(index) == sum(bool(keys) for keys in truth.values())
 
 
-def test_a_term_of_one_key_has_no_set_of_its_own() -> None:
+def test_a_term_of_few_keys_has_no_set_and_one_of_many_finds_them_all() -> None:
     index = Index()
     index.add("t", ("a", "x"))
     assert index.get("t") == (("a", "x"),)
     assert index.get("u") == ()
+    many = {("a", f"p{number}") for number in range(2 * SMALL)}
+    for key in many:
+        index.add("m", key)
+    assert set(index.get("m")) == many
+    for key in many:
+        index.discard("m", key)
+    assert len(index) == 1
 
 
 @given(st.lists(st.tuples(KEYS, st.booleans())), st.sampled_from([0, 64]))

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealane.fleet.packing import NEVER, SAMPLES, Packing
+from sealane.fleet.packing import NEVER, SAMPLE, SAMPLES, Packing
 
 
 def pod(number: int) -> bytes:
@@ -86,3 +86,14 @@ async def test_any_object_comes_back_byte_for_byte(value: dict[str, object]) -> 
         await PACKING.train()
     raw = msgspec.json.encode(value)
     assert PACKING.unpack(PACKING.pack(raw, among=1)) == raw
+
+
+async def test_huge_objects_cost_the_dictionary_no_more_than_large_ones() -> None:
+    packing = Packing(above=100)
+    huge = b'{"a":"%s"}' % (b"x" * 1_000_000)
+    for number in range(101):
+        packing.pack(huge, among=number)
+    assert packing.wanted.is_set()
+    assert {len(sample) for sample in packing._samples} == {SAMPLE}
+    await packing.train()
+    assert packing.unpack(packing.pack(huge, among=102)) == huge

@@ -213,7 +213,7 @@ async def test_a_server_that_hides_its_version_may_still_be_read() -> None:
     async with Fleet([context("a")], clock=StepClock(), make_client=kube.client) as fleet:
         client = fleet.cluster("a").client
 
-        async def hidden() -> str:
+        async def hidden(**_: bool) -> str:
             raise forbidden("no version for you")
 
         client.version = hidden  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_kube import FakeKube, StepClock, context, settle
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealane.fleet import Cluster, Fleet
@@ -205,7 +205,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @pytest.mark.parametrize("namespace", ["default"])
 async def test_whatever_happens_the_end_is_what_rights_allow(namespace: str, steps: list[tuple[str, Any]]) -> None:
     kube, clock = FakeKube(), StepClock()

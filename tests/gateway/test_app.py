@@ -179,3 +179,14 @@ async def test_the_page_of_metrics_has_what_happened(lane: Any) -> None:
     assert 'in_flight{cluster="harbor-eu",namespace="team-a",pod="tiny-0"} 0' in text
     assert 'replicas{model="tiny:latest"} 1' in text
     assert "who-knows" not in text
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics"])
+async def test_a_name_that_was_bent_to_us_learns_nothing_without_a_key(make_lane: Any, path: str) -> None:
+    """DNS rebinding: a page of evil.example that its browser takes for this gateway's."""
+    async with make_lane(engines=1, hosts=frozenset({"127.0.0.1", "[::1]"})) as lane:
+        for name in ("evil.example", "evil.example:8701", "127.0.0.1.evil.example", "[::2]:8701", ""):
+            status, _, body = await lane.get(path, Host=name)
+            assert (status, b"foreign-host" in body, b"tiny" in body) == (403, True, False), name
+        for name in ("127.0.0.1:9", "[::1]:9", "[::1]"):
+            assert (await lane.get(path, Host=name))[0] == 200, name

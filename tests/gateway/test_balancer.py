@@ -167,7 +167,7 @@ async def test_failure_and_success_are_remembered() -> None:
     assert slot.loaded == {"m:1b"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=st.lists(st.sampled_from(["ask", "give", "leave", "fail", "tick"]), max_size=60))
 async def test_places_are_never_lost_and_never_given_twice(steps: list[str]) -> None:
     of, _, clock = balancer(replica(0), replica(1))

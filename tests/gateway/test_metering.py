@@ -31,7 +31,7 @@ def add(
     store.add(key_id=key, model=model, cluster="c", endpoint="/v1/x", usage=Usage(prompt, completion), failed=failed)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENT, max_size=30), flush_at=st.sets(st.integers(0, 30)))
 async def test_totals_are_the_sums_whenever_batches_are_written(
     database: Database, events: list[tuple[str, str, int, int, bool]], flush_at: set[int]

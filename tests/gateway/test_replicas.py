@@ -235,3 +235,17 @@ async def test_the_way_to_a_pod_of_a_cluster_that_left_is_an_error_that_tries_an
         assert isinstance(source.reach(replica), PodProxy)
         task.cancel()
         await settle()
+
+
+@pytest.mark.parametrize("odd", ["²", "9" * 5_000, "-1", "1e9", "", "٣"])
+async def test_a_number_that_is_none_is_not_taken_and_takes_nobody_out_of_the_routes(odd: str) -> None:
+    kube = FakeKube()
+    env = [{"name": "OLLAMA_CONTEXT_LENGTH", "value": odd}, {"name": "OLLAMA_NUM_PARALLEL", "value": odd}]
+    strange = pod("strange")
+    strange["spec"]["containers"][0]["env"] = env
+    kube.put(resources.PODS, strange)
+    kube.put(resources.PODS, pod())
+    async with following(StepClock(), harbor=kube) as source:
+        by_pod = {replica.pod: replica for replica in source.routes.by_name["tiny:1b"].replicas}
+        assert by_pod["tiny-a"].context == 8192
+        assert (by_pod["strange"].context, by_pod["strange"].parallel) == (0, 1)

@@ -63,7 +63,20 @@ def build(**kinds: Any) -> ClusterFacts:
         key: [msgspec.convert(each, shapes[key]) for each in value] if key in shapes else value
         for key, value in kinds.items()
     }
+    given["pods"] = [use for pod in given.get("pods", ()) if (use := inventory.pod_use(pod)) is not None]
     return inventory.build("harbor-eu", inventory.Objects(**given))
+
+
+def test_only_what_counts_is_kept_of_a_pod() -> None:
+    def use(**more: Any) -> inventory.PodUse | None:
+        return inventory.pod_use(msgspec.convert(pod("p", **more), views.PodView))
+
+    plain, card = use(), use(gpus="1")
+    assert plain is not None
+    assert plain.pod is None
+    assert card is not None
+    assert card.pod is not None
+    assert inventory.pod_use(views.PodView(metadata=views.Metadata(name="unplaced"))) is None
 
 
 def test_a_node_is_told_with_cards_memory_and_place() -> None:

@@ -73,7 +73,7 @@ def merged(number: int, author: str | None, by: str, *, days: int) -> Item:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(events=projects())
 def test_every_figure_equals_a_second_program_s(events: Events) -> None:
     got = reported(events)
@@ -84,7 +84,7 @@ def test_every_figure_equals_a_second_program_s(events: Events) -> None:
     assert expected["retained_90"] == (got["retained_90"]["previous"], got["retained_90"]["retained"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(events=projects())
 def test_what_happens_at_or_after_the_instant_changes_nothing(events: Events) -> None:
     from msgspec.structs import replace

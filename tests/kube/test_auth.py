@@ -8,6 +8,7 @@ import datetime
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 from kube_certificates import Authority
@@ -20,6 +21,7 @@ from sealane.kube.config import Context, Credentials, ExecSpec
 from sealane.kube.errors import ConfigError, ExecPluginFailed, Unauthorized
 from sealane.kube.resources import PODS
 from sealane.kube.watch import Change, Condition, Gone, Synced, Upsert, reflect
+from sealane.kube.way import Way
 from sealane.lib.clock import ManualClock
 
 V1 = "client.authentication.k8s.io/v1"
@@ -355,6 +357,20 @@ async def test_uid_and_extra_are_sent_with_names_that_a_header_can_hold(server: 
     assert headers["Impersonate-Extra-acme.com%2Fteam%20%C3%BC"] == "a"
 
 
+async def test_what_a_plugin_gave_is_kept_when_its_entry_only_moved(server: ApiServer, tmp_path: Path) -> None:
+    server.on("GET", "/version", VERSION)
+    given = counting_plugin(tmp_path)
+    assert given.exec is not None
+    moved = Credentials(exec=msgspec.structs.replace(given.exec, line=40))
+    other = Credentials(exec=msgspec.structs.replace(given.exec, args=("--profile=b",)))
+    async with Client(server.context(credentials=given)) as client:
+        for credentials in (given, moved, other):
+            client.adopt(server.context(credentials=credentials, namespace="team-b"))
+            await client.version()
+        assert client.http.context.namespace == "team-b"
+    assert [seen.headers["Authorization"] for seen in server.requests] == ["Bearer t1", "Bearer t1", "Bearer t2"]
+
+
 async def test_adopted_credentials_are_used_from_the_next_request_on(server: ApiServer) -> None:
     server.on("GET", "/version", VERSION)
     async with Client(server.context(credentials=Credentials(token="one"))) as client:
@@ -362,3 +378,11 @@ async def test_adopted_credentials_are_used_from_the_next_request_on(server: Api
         client.adopt(server.context(credentials=Credentials(token="two")))
         await client.version()
     assert [seen.headers["Authorization"] for seen in server.requests] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\r\nX-Remote-User: admin", "a\x00"])
+async def test_a_token_with_a_line_break_is_said_and_not_sent(clock: ManualClock, token: str) -> None:
+    way = Way(Context(name="c", server="http://127.0.0.1:1", credentials=Credentials(token=token)), clock=clock)
+    with pytest.raises(ConfigError, match="has a line break") as caught:
+        await way.arguments({}, await way.identity())
+    assert token not in str(caught.value)

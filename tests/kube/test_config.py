@@ -393,3 +393,26 @@ def test_an_account_over_ipv6_is_an_address(tmp_path: Path) -> None:
 def test_outside_a_cluster_there_is_no_account(tmp_path: Path) -> None:
     assert config.in_cluster({}, account=tmp_path) is None
     assert config.in_cluster({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, account=tmp_path) is None
+
+
+def test_no_argument_of_a_plugin_and_no_password_of_a_proxy_is_in_a_repr(write: Write) -> None:
+    given = "args: [--pw=hush], env: [{name: A, value: hush}]"
+    plugin = f"exec: {{apiVersion: client.authentication.k8s.io/v1, command: x, {given}}}"
+    text = BASE.replace("token: s3cret", plugin).replace("http://proxy", "http://me:hush@proxy")
+    loaded = config.load([write(text)])
+    assert loaded.context().credentials.exec is not None
+    assert "hush" in loaded.context("lab").proxy_url
+    assert "hush" not in repr((loaded, loaded.context().credentials.exec))
+
+
+def test_a_kubeconfig_without_end_is_refused(write: Write, tmp_path: Path) -> None:
+    link = tmp_path / "endless"
+    link.symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="larger than 16,777,216 bytes"):
+        config.load([link])
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: "])
+def test_a_kubeconfig_that_nests_without_end_is_no_crash(write: Write, opening: str) -> None:
+    with pytest.raises(ConfigError):
+        config.load([write(opening * 100_000)])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import types
+from typing import Any
 
+import aiohttp
 import pytest
 from kube_server import compact
 
@@ -168,3 +171,10 @@ def test_a_config_error_names_file_and_line() -> None:
     error = errors.ConfigError("something is wrong.", file=Path("/home/dana/.kube/config"), line=7)
     assert error.sentence == "/home/dana/.kube/config, line 7: something is wrong."
     assert error.next_steps[0].command == "${EDITOR:-vi} +7 /home/dana/.kube/config"
+
+
+def test_a_connection_that_breaks_while_it_is_made_has_a_sentence_too() -> None:
+    """During a TLS handshake the operating system may give neither a number nor a word."""
+    key: Any = types.SimpleNamespace(host="h", port=443, is_ssl=True, ssl=True)
+    found = failures.network_error(aiohttp.ClientConnectorError(key, OSError()), target=TARGET)
+    assert "dropped while it was made" in found.sentence

@@ -207,3 +207,9 @@ async def test_attaching_asks_for_no_command(server: ApiServer, client: Client) 
         await term.write(b"hello")
         assert [chunk.data async for chunk in term] == [b"hello"]
     assert server.requests[0].query == {"container": "main", "stdin": "true", "stdout": "true", "stderr": "true"}
+
+
+@pytest.mark.parametrize("said", ["", "--5", "²", "9" * 5_000, "0x1", "1 2"])
+def test_an_exit_code_that_is_no_number_is_a_failure(said: str) -> None:
+    causes = [errors.Cause(reason="ExitCode", message=said)]
+    assert execution._exit_code(errors.Details(causes=causes)) == 1

@@ -225,3 +225,12 @@ async def test_calls_that_start_together_share_one_trust_and_so_one_pool(
         async with Client(server.context(ca_data=authority.pem)) as client:
             assert await asyncio.gather(*(client.version() for _ in range(5))) == ["v1.34.2"] * 5
     assert len(built) == 1
+
+
+@pytest.mark.parametrize("seconds", ["²", "-1", "soon", "1.5"])
+async def test_a_time_to_wait_that_is_no_number_is_none(server: ApiServer, client: Client, seconds: str) -> None:
+    headers = {"Retry-After": seconds}
+    server.on("GET", "/api/v1/pods/x", status(503, "ServiceUnavailable", "starting", headers=headers))
+    with pytest.raises(errors.ServerError) as caught:
+        await client.http.request("GET", "/api/v1/pods/x")
+    assert caught.value.retry_after == 0

@@ -89,10 +89,19 @@ def test_replacing_says_exactly_the_difference(before: dict, after: dict) -> Non
         ("a", "10", False),
         ("", "1", False),
         ("9" * 40, "1", False),
+        ("1", "9" * 40, False),
+        ("1", "٢", False),
+        ("07", "10", False),
+        ("0", "1", True),
     ],
 )
 def test_versions_are_compared_only_where_both_are_numbers(one: str, other: str, *, older: bool) -> None:
     assert is_older(one, other) is older
+
+
+@given(st.integers(0, 2**63), st.integers(0, 2**63))
+def test_numbers_are_compared_as_numbers(one: int, other: int) -> None:
+    assert is_older(str(one), str(other)) is (one < other)
 
 
 def test_a_nameless_object_is_skipped_at_once_and_broken_bytes_when_they_come_again() -> None:

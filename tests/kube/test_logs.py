@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import cast
 
+import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kube_server import Answer, ApiServer, Stream, status
 
 from sealane.kube import errors, logs
@@ -53,3 +57,28 @@ async def test_an_endless_line_is_handed_on_in_pieces(
     pieces = [line async for line in client.logs("web", namespace="team-a")]
     assert b"".join(pieces) == b"x" * 300_000 + b"\nend"
     assert len(pieces) > 2
+
+
+class Arriving:
+    """An answer whose body comes in parts of a size."""
+
+    def __init__(self, body: bytes, size: int) -> None:
+        self._parts = [body[at : at + size] for at in range(0, len(body), size)]
+        self.content = self
+
+    async def readany(self) -> bytes:
+        return self._parts.pop(0) if self._parts else b""
+
+
+@given(body=st.lists(st.sampled_from([b"a" * 3, b"b" * 8, b"\n"]), max_size=12).map(b"".join), size=st.integers(1, 40))
+async def test_pieces_of_a_long_line_are_the_same_however_it_arrives(body: bytes, size: int) -> None:
+    response = cast(aiohttp.ClientResponse, Arriving(body, size))
+    pieces = [piece async for piece in logs.lines(response, end=b"\n", longest=8)]
+    assert b"".join(pieces) == body
+    whole = [line[at : at + 8] for line in body.split(b"\n") for at in range(0, len(line), 8)]
+    assert [text for piece in pieces if (text := piece.rstrip(b"\n"))] == whole
+
+
+async def test_a_long_line_that_drips_is_joined_once_and_not_with_each_drop() -> None:
+    response = cast(aiohttp.ClientResponse, Arriving(b"x" * 1_000_000, 4))  # joined each time these are 125 GB
+    assert [len(piece) async for piece in logs.lines(response)] == [1_000_000]

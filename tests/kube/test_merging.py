@@ -161,3 +161,58 @@ async def test_a_slow_reader_holds_the_writers_and_loses_nothing(
             found.append(line)
             await asyncio.sleep(0)
     assert [line.text for line in found] == [str(number) for number in range(count)]
+
+
+async def test_few_lines_of_many_bytes_wait_at_the_server_too(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "_HELD", 1_000)
+    stream = running(server, "a")["a"]
+    stream.send(b"".join(at(number, f"{number}" * 600) for number in range(1, 9)))
+    stream.end()
+    merger = merging._Merger(client.http, FOLLOW, clock=client.clock, told=None)
+    held: list[int] = []
+    async with asyncio.timeout(10), aclosing(merger.lines(merging.fixed(source("a")))) as lines:
+        async for line in lines:
+            held.append(merger._held)
+            assert len(line.text) == 600
+    await merger.stop()
+    assert len(held) == 8
+    assert max(held) < 2_000
+    assert merger._held == 0
+
+
+async def test_a_guard_ends_everything_though_the_server_would_go_on(server: ApiServer, client: Client) -> None:
+    streams = running(server, "a")
+    lost = asyncio.Event()
+
+    async def guard() -> None:
+        await lost.wait()
+        raise errors.Disconnected("the right was lost", target=client.http.target("GET", path("a")))
+
+    heard: list[str] = []
+    lines = merging.merged(
+        client.http, merging.fixed(source("a")), FOLLOW, clock=client.clock,
+        told=lambda who, _: heard.append(who.pod), guard=guard,
+    )  # fmt: skip
+    async with asyncio.timeout(10), aclosing(lines):
+        streams["a"].send(at(1, "a1"))
+        assert (await anext(lines)).text == "a1"
+        lost.set()
+        with pytest.raises(errors.Disconnected, match="the right was lost"):
+            await anext(lines)
+        await streams["a"].left.wait()
+    assert heard == []
+
+
+async def test_a_guard_that_goes_on_keeps_no_log_open(server: ApiServer, client: Client) -> None:
+    streams = running(server, "a")
+    streams["a"].end()
+
+    async def guard() -> None:
+        await asyncio.Event().wait()
+
+    lines = merging.merged(client.http, merging.fixed(source("a")), FOLLOW, clock=client.clock, guard=guard)
+    async with asyncio.timeout(10), aclosing(lines):
+        assert [line async for line in lines] == []
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("logs:")]

@@ -322,3 +322,19 @@ def test_no_end_can_break_the_reading(ends: float) -> None:
     clock = ManualClock(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
     body = base64.urlsafe_b64encode(json.dumps({"exp": ends}).encode()).decode()
     provider(OidcSpec(issuer="https://id", client_id="k", id_token=f"h.{body}.s"), clock)
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("https://id.example/token", True),
+        ("http://127.0.0.1:5556/token", True),
+        ("http://id.example/token", False),
+        ("http://127.0.0.1.id.example/token", False),
+        ("file:///etc/passwd", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_secrets_go_encrypted_or_stay_on_this_computer(address: str, private: bool) -> None:
+    assert credentials.is_private(address) is private

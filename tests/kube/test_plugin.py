@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +127,18 @@ async def test_a_plugin_that_hangs_is_ended_with_its_children(script: Script, tm
 async def test_a_plugin_that_talks_without_end_is_ended(script: Script) -> None:
     with pytest.raises(ExecPluginFailed, match="answered more than 1,048,576 bytes"):
         await plugin.run(script("exec yes"), CONTEXT)
+
+
+async def test_a_browser_that_a_plugin_leaves_open_is_not_waited_for(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin, "LINGER", 0.1)
+    text = f"sleep 60 >/dev/null & echo $! > {tmp_path}/browser\n" + answer(token="t")
+    try:
+        assert (await plugin.run(script(text), CONTEXT, limit=30)).token == "t"
+        os.kill(int((tmp_path / "browser").read_text()), 0)  # it is the person's: it goes on
+    finally:
+        os.kill(int((tmp_path / "browser").read_text()), signal.SIGKILL)
 
 
 async def test_a_plugin_that_complains_at_length_is_heard_to_its_end(script: Script) -> None:

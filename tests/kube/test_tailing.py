@@ -231,3 +231,41 @@ def test_whatever_the_cuts_every_line_comes_once(log: list[tuple[int, str]], cut
                 seen.add(line)
                 given_out.append(line)
     assert given_out == written
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["2024-13-45T99:99:99Z", "0000-01-01T00:00:00Z", "2024-01-01T00:00:00+99:99", "9999-12-31T23:59:59-23:59"],
+)
+def test_what_looks_like_a_time_and_is_none_is_text(stamp: str) -> None:
+    line = tailing.parse(f"{stamp} hello".encode(), SOURCE)
+    assert (line.data, line.time, line.at) == (f"{stamp} hello".encode(), "", 0)
+
+
+async def test_pieces_of_a_long_line_have_its_time_and_not_what_the_pod_writes(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = at(1, "x" * 20).removesuffix(b"\n")
+    monkeypatch.setattr(tailing, "LONGEST", len(log))
+    body = log + b"2099-01-01T00:00:00Z lie\n" + at(2, "b")
+    server.on("GET", LOG, Answer(body))
+    async with aclosing(tailing.read(client.http, SOURCE, Wish())) as lines:
+        found = [line async for line in lines]
+    first, last = found[0].at, found[-1].at
+    assert {line.at for line in found} == {first, last}
+    assert 0 < first < last
+    assert b"2099-01-01T00:00:00Z lie" in b"".join(line.data for line in found)
+
+
+def test_a_remembered_line_costs_little_however_long_it_is() -> None:
+    seen = Seen()
+    long = [Line(pod="web", data=bytes([number]) * 100_000, at=5) for number in (1, 2)]
+    seen.add(long[0])
+    assert [seen.forget(line) for line in long] == [True, False]
+    seen.add(long[1])
+    assert max(len(data) for _, data in seen._order) <= 32
+
+
+@pytest.mark.parametrize("body", [b"[]", b"nonsense", b'{"status":[]}', b"[" * 100_000, b'{"status":{"phase":{}}}'])
+def test_an_answer_that_is_no_pod_says_nothing(body: bytes) -> None:
+    assert tailing._read_state(body, "main") == tailing._State()

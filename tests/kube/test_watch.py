@@ -360,14 +360,15 @@ async def test_blank_lines_of_a_proxy_are_no_sign_of_life(server: ApiServer, cli
     server.on("GET", PATH, stream, Stream())
 
     async def drip() -> None:
-        for _ in range(40):
+        while True:
             stream.send(b"\n")
             await asyncio.sleep(0.005)
 
     async with reading(client, patience=Patience(silence=0.05)) as reader, asyncio.TaskGroup() as group:
         await reader.next(2)
-        group.create_task(drip())
+        dripping = group.create_task(drip())
         (silent,) = await reader.next()
+        dripping.cancel()
     assert isinstance(silent, Condition)
     assert isinstance(silent.error, errors.TimedOut)
 

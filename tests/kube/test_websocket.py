@@ -67,11 +67,15 @@ async def test_the_servers_close_is_an_end_and_its_code_is_known(server: ApiServ
         (status(403, "Forbidden", 'User "bob" cannot get resource "pods/proxy"'), errors.Forbidden),
         (status(404, "NotFound", 'pods "lab-1" not found'), errors.NotFound),
         (status(503, "ServiceUnavailable", "error trying to reach service: connection refused"), errors.PodUnreachable),
+        (
+            Answer(b"error dialing backend: dial tcp 10.0.0.7:8888: connection refused", status=500),
+            errors.PodUnreachable,
+        ),
         (status(400, "BadRequest", "Upgrade request required"), NoWebSocket),
         (Answer(b"<html>hello</html>"), errors.ApiError),
         (Answer(b"teapot", status=418), errors.ApiError),
     ],
-    ids=["forbidden", "no-pod", "refused", "upgrade-dropped", "a-page", "teapot"],
+    ids=["forbidden", "no-pod", "refused", "refused-in-text", "upgrade-dropped", "a-page", "teapot"],
 )
 async def test_a_refused_handshake_says_why(
     server: ApiServer, client: Client, answer: Answer, kind: type[Exception]
@@ -137,3 +141,15 @@ async def test_a_quiet_socket_is_pinged(server: ApiServer, client: Client, monke
     server.on("GET", POD, answer)
     async with asyncio.timeout(5), client.proxy_websocket("lab-1", **WHERE):  # type: ignore[arg-type]
         await pinged.wait()
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_nobody_is_followed_elsewhere(server: ApiServer, client: Client, code: int) -> None:
+    """aiohttp would ask there too: with our certificate, for whom we act, and on networks that only we reach."""
+    server.on("GET", POD, Answer(b"", status=code, headers={"Location": "/elsewhere"}))
+    server.on("GET", "/elsewhere", Channels(echo))
+    async with asyncio.timeout(5):
+        with pytest.raises(NoWebSocket, match=f"answers {code} and leads elsewhere"):
+            async with client.proxy_websocket("lab-1", **WHERE):  # type: ignore[arg-type]
+                pass
+    assert [request.path for request in server.requests] == [POD]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import json
 from itertools import pairwise
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kube_server import compact, pod, pod_list
 
-from sealane.kube import errors, wire
+from sealane.kube import credentials, errors, failures, wire
 from sealane.kube.errors import Target
 
 TARGET = Target(context="c", server="https://c")
@@ -195,3 +196,23 @@ async def test_a_line_that_does_not_end_is_not_held(monkeypatch: pytest.MonkeyPa
 def test_an_object_that_is_none_is_found_when_its_header_is_read(broken: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         wire.raw_object(broken)
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("where", [b'{"metadata":{"name":"a"},"spec":%s}', b'{"metadata":{"name":7,"x":%s}}'])
+def test_an_object_that_nests_without_end_is_the_servers_and_no_crash(where: bytes) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        wire.raw_object(where % DEEP)
+
+
+async def test_answers_that_nest_without_end_are_no_answers() -> None:
+    with pytest.raises(errors.Disconnected):
+        wire.page(b'{"items":[%s]}' % DEEP, target=TARGET)
+    with pytest.raises(errors.Disconnected):
+        await read_events([b'{"what":%s}\n' % DEEP])
+    assert wire.bookmark(DEEP) == ("", False)
+    assert wire.status(DEEP) == failures.Status()
+    assert failures.parse_status(b'{"kind":"Status","more":%s}' % DEEP) is None
+    assert credentials.claims(f"e30.{base64.urlsafe_b64encode(DEEP).decode()}.x") == {}

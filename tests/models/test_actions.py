@@ -19,7 +19,7 @@ from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.kube import errors as kube_errors
 from sealane.kube import resources
 from sealane.lib.errors import UsageError
-from sealane.models import action_errors, actions, catalogue, errors, hosted
+from sealane.models import action_errors, actions, catalogue, errors, hosted, stage_views
 from sealane.models.hosted import Key
 from sealane.models.plan import plan
 from sealane.models.types import ModelSpec, Plan, Share
@@ -416,7 +416,7 @@ async def test_a_knob_is_the_same_wish_planned_again() -> None:
         done = await actions.change(fleet, KEY, card, context=16384)
         assert done.key == KEY
         live = kube.objects[resources.DEPLOYMENTS][("team-a", "qwen")]
-        found = hosted.spec_of("harbor-eu", hosted.view(live, hosted.DeploymentView))
+        found = hosted.spec_of("harbor-eu", stage_views.view(live, hosted.DeploymentView))
         assert found.context == 16384
         assert (found.model, found.share, found.queue) == (TAG, Share(devices=1), "vision")
 

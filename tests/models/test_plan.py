@@ -406,7 +406,7 @@ FACTS = st.sampled_from(
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(wish=spec(share=Share(fraction=2e-309)), facts=kai(), tag="qwen2.5-coder:0.5b")
 @example(
     wish=spec(share=Share(fraction=2e-309), copies=0), facts=kai(nodes=(node("a", memory_mib=None),)), tag="phi4:14b"
@@ -448,7 +448,7 @@ def test_no_plan_ever_breaks_a_rule(wish: ModelSpec, facts: ClusterFacts, tag: s
         assert {mount["name"] for mount in container["volumeMounts"]} <= names
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(facts=FACTS, tag=st.sampled_from([each.tag for each in catalogue.load().cards]))
 def test_what_is_recommended_is_never_refused_for_the_share_itself(facts: ClusterFacts, tag: str) -> None:
     found = plan(spec(tag), card(tag), facts)

@@ -177,7 +177,66 @@ def test_a_crash_loop_carries_the_last_line_of_the_log() -> None:
 
 def test_an_evicted_pod_fails_with_the_kubelets_words() -> None:
     pod = h.pod(node="gpu-a", phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
-    assert stage(pods=[pod]) == ("Failed", "qwen-1-a failed: The node was low on resource: memory.")
+    assert stage(pods=[pod]) == ("Failed", "qwen-1-a was evicted from gpu-a: The node was low on resource: memory.")
+
+
+def test_an_evicted_copy_says_no_more_once_its_successor_is_there() -> None:
+    gone = h.pod("qwen-1-a", node="gpu-a", phase="Failed", reason="Evicted", message="The node was low on resource.")
+    pods = [gone, h.pod("qwen-1-b", node="gpu-b", pull=h.RUNNING, engine=h.CREATING)]
+    assert stage(pods=pods) == ("Pulling", "qwen-1-b pulls qwen2.5-coder:7b.")
+
+
+def test_a_copy_on_a_node_that_is_not_heard_of_does_not_answer() -> None:
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    lost = h.pod(node="gpu-a", conditions=conditions, pull=h.DONE, engine=h.RUNNING | {"ready": True})
+    engines = {"qwen-1-a": EngineFacts(loaded=True)}
+    assert stage(pods=[lost], engines=engines) == (
+        "Failed",
+        "The node gpu-a is not heard of any more, so nobody reaches qwen-1-a; "
+        "Kubernetes makes it anew elsewhere if the node stays away.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "events"),
+    [
+        ('Back-off pulling image "ollama/ollama:0.23.0": ErrImagePull: no such thing', []),
+        (
+            'Back-off pulling image "ollama/ollama:0.23.0"',
+            ['Failed to pull image "ollama/ollama:0.23.0": no such thing'],
+        ),
+        ("no such thing", []),
+    ],
+)
+def test_an_image_fails_for_the_same_reason_while_its_pull_backs_off(message: str, events: list[str]) -> None:
+    pod = h.pod(node="gpu-a", pull=h.waiting("ImagePullBackOff", message))
+    told = [h.event("Failed", text) for text in events]
+    sentence = "The image ollama/ollama:0.23.0 cannot be pulled on gpu-a: no such thing."
+    assert stage(pods=[pod], events=told) == ("Failed", sentence)
+
+
+@pytest.mark.parametrize(
+    ("ended", "restarts", "tail"),
+    [
+        ({"exitCode": 137, "reason": "OOMKilled"}, 1, "was killed for its memory (OOMKilled) and was restarted once"),
+        ({"exitCode": 2, "reason": "Error"}, 3, "ended with code 2 and was restarted 3 times"),
+    ],
+)
+def test_an_engine_that_loads_again_says_why(ended: dict[str, Any], restarts: int, tail: str) -> None:
+    engine = h.RUNNING | {"lastState": {"terminated": ended}, "restartCount": restarts}
+    pod = h.pod(node="gpu-a", conditions=h.READY, pull=h.DONE, engine=engine)
+    assert stage(pods=[pod]) == ("Loading", f"gpu-a loads qwen2.5-coder:7b into memory again: the engine {tail}.")
+
+
+@pytest.mark.parametrize(("ready", "name", "verb"), [(1, "Answering", "is"), (0, "Submitted", "are")])
+def test_pods_that_may_not_be_listed_are_not_taken_for_missing(ready: int, name: str, verb: str) -> None:
+    deployed = h.deployment()
+    deployed["status"] = {"readyReplicas": ready}
+    assert stage(deployed=deployed, pods_hidden=True) == (
+        name,
+        f"{ready} of 1 copy {verb} ready; you have no permission to list pods in namespace team-a of harbor-eu, "
+        "so that is all that is known.",
+    )
 
 
 def test_refused_creation_is_read_from_the_deployments_condition() -> None:
@@ -296,3 +355,10 @@ def test_any_snapshot_has_one_stage_and_one_finished_sentence(**parts: Any) -> N
     assert not found.sentence.endswith("..")
     assert found.progress is None or 0.0 <= found.progress <= 1.0
     assert found.stage != "Answering" or (facts.loaded or facts.closed or facts.stored)
+
+
+def test_an_engine_that_answered_and_is_out_of_reach_is_no_answering_one() -> None:
+    name, sentence = stage(pods=[h.answering()], engines={"qwen-1-a": EngineFacts(silent=True)})
+    assert name == "Failed"
+    assert sentence.startswith("qwen-1-a answered and is out of reach now, though Kubernetes still calls it ready;")
+    assert "gpu-a" in sentence

@@ -67,3 +67,26 @@ async def test_a_fleet_without_up_says_that_editors_have_no_address(tmp_path: Pa
         found = await checks(fleet, tmp_path)
     assert found["Gateway"].fix == "sealane up"
     assert found["Python"].state == "ok"
+
+
+async def test_a_missing_right_has_the_sentence_that_the_button_has_and_the_command_that_checks_it(
+    tmp_path: Path,
+) -> None:
+    kube = FakeKube()
+    kube.denied.add(("deployments", ""))
+    async with fleet_of(kube) as fleet:
+        found = (await checks(fleet, tmp_path))["Rights in harbor-eu"]
+    assert found.state == "warn"
+    assert found.sentence == ("Your role in default may not create deployments; ask someone who may bind roles there.")
+    assert "kubectl --context harbor-eu -n default auth can-i create deployments.apps" in found.fix
+
+
+async def test_what_may_not_be_seen_is_told_so_that_nobody_takes_it_for_nothing(tmp_path: Path) -> None:
+    kube = FakeKube()
+    kube.denied.add(("deployments", ""))
+    async with fleet_of(kube) as fleet:
+        hidden = (await checks(fleet, tmp_path))["Sight of harbor-eu"]
+        kube.denied.clear()
+    assert "no permission to list models in harbor-eu" in hidden.sentence
+    async with fleet_of(kube) as fleet:
+        assert "Sight of harbor-eu" not in await checks(fleet, tmp_path)

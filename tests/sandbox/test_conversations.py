@@ -11,7 +11,23 @@ from talks.speak import Listener
 
 pytestmark = pytest.mark.slow
 
-QUICK = ("talk-describe", "talk-apply", "talk-quota", "talk-strict", "talk-offers", "talk-host")
+QUICK = (
+    "talk-describe",
+    "talk-apply",
+    "talk-quota",
+    "talk-strict",
+    "talk-offers",
+    "talk-host",
+    "talk-limits",
+    "talk-scopes",
+    "talk-cron",
+    "talk-job",
+    "talk-hpa",
+    "talk-roles",
+    "talk-network",
+    "talk-custom",
+    "talk-sets",
+)
 
 
 @pytest.fixture(scope="module")

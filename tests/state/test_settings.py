@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[SettingsStore]:
     db.close()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON)
 def test_any_json_value_comes_back_equal(store: SettingsStore, value: object) -> None:
     store.set("it", value)

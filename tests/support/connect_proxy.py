@@ -17,6 +17,7 @@ class ConnectProxy:
         self._status = status
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: list[asyncio.StreamWriter] = []
         self.port = 0
 
     @property
@@ -34,8 +35,12 @@ class ConnectProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._open:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._open), return_exceptions=True)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.append(writer)
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.asked.append(head)
         writer.write(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
@@ -45,6 +50,7 @@ class ConnectProxy:
         host, _, port = head.split()[1].rpartition(":")
         there = "127.0.0.1" if host.endswith(".invalid") else host
         far_reader, far_writer = await asyncio.open_connection(there, int(port))
+        self._open.append(far_writer)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             self._tasks.add(asyncio.create_task(_pump(source, sink)))
 

@@ -187,6 +187,11 @@ class FakeKube:
         return [obj for obj in found if wanted.items() <= (obj["metadata"].get("labels") or {}).items()]
 
 
+def _all_of(kind: Resource, *verbs: str) -> Rule:
+    """All verbs; other words for the same make a role of a namespace another rule than one of the cluster."""
+    return Rule(verbs, (kind.group,), (kind.plural, *(f"{kind.plural}/{part}" for part in SUBRESOURCES)), None)
+
+
 class FakeClient:
     """`kube.client.Client` on a `FakeKube`."""
 
@@ -201,7 +206,8 @@ class FakeClient:
     def adopt(self, of: Context) -> None:
         self.context = of
 
-    async def version(self) -> str:
+    async def version(self, *, patient: bool = True) -> str:
+        del patient
         await asyncio.sleep(0)
         if self.kube.down is not None:
             raise self.kube.down
@@ -220,13 +226,12 @@ class FakeClient:
         await asyncio.sleep(0)
         if self.kube.down is not None:
             raise self.kube.down
-        kinds = [resource for resource in resources.KNOWN if self.kube.allowed(resource, namespace)]
-        return Rules(
-            tuple(
-                Rule(("*",), (each.group,), (each.plural, *(f"{each.plural}/{sub}" for sub in SUBRESOURCES)), None)
-                for each in kinds
-            ),
-        )
+        everywhere = [_all_of(kind, "*") for kind in resources.KNOWN if self.kube.allowed(kind, "")]
+        here = [_all_of(kind, "get", "*") for kind in resources.KNOWN if ("allow", namespace) in self.kube.denied]
+        return Rules((*everywhere, *(rule for rule in here if (rule.resources or ("",))[0] in self._here(namespace))))
+
+    def _here(self, namespace: str) -> set[str]:
+        return {kind.plural for kind in resources.KNOWN if self.kube.allowed(kind, namespace)}
 
     async def get(self, resource: Resource, name: str, *, namespace: str = "", subresource: str = "") -> dict[str, Any]:
         await asyncio.sleep(0)
@@ -312,6 +317,11 @@ class FakeClient:
         before = await self.get(resource, name, namespace=namespace)
         self.kube.calls.append(("patch", resource.plural, name))
         return self.kube.put(resource, _merged(before, patch))
+
+    async def logs(self, pod: str, *, namespace: str, **_: Any) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        self.kube.check("log", resources.PODS, namespace, pod)
+        yield f"one line of {namespace}/{pod}\n".encode()
 
     async def scale(self, resource: Resource, name: str, replicas: int, *, namespace: str) -> dict[str, Any]:
         return await self.patch(resource, name, {"spec": {"replicas": replicas}}, namespace=namespace)

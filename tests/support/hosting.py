@@ -193,6 +193,7 @@ def snapshot(
     queues: tuple[v.QueueFact, ...] | None = None,
     engines: dict[str, v.EngineFacts] | None = None,
     after: float = 10.0,
+    pods_hidden: bool = False,
 ) -> v.Snapshot:
     return v.Snapshot(
         cluster="harbor-eu",
@@ -205,4 +206,5 @@ def snapshot(
         pod_groups=tuple(v.view(each, v.PodGroupView) for each in pod_groups or ()),
         queues=queues,
         engines=engines or {},
+        pods_hidden=pods_hidden,
     )

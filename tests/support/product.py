@@ -17,7 +17,7 @@ class Product:
     """A running `up`: its ready line, and the command line on its data directory."""
 
     def __init__(self, process: subprocess.Popen[str], ready: dict, data_dir: Path, env: dict[str, str]) -> None:
-        self._env = env
+        self.env = env
         self.process = process
         self.ready = ready
         self.data_dir = data_dir
@@ -33,7 +33,7 @@ class Product:
     def run(self, *args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """One command on this product's data directory."""
         command = [*SEALANE, args[0], *args[1:], "--data-dir", str(self.data_dir)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=self._env)
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=self.env)
 
     def json(self, *args: str, code: int = 0, timeout: float = 60):
         """The last JSON value that a command printed; its exit code must be `code`."""

@@ -35,6 +35,7 @@ class Reader:
         self._world = world
         self._synced = False
         self._lied_since: float | None = None
+        self._vouched = True
 
     def take(self, change: object) -> None:
         """One change, checked against what may never be said."""
@@ -55,16 +56,21 @@ class Reader:
         self.look()
 
     def look(self) -> None:
-        """Whether "live" has been wrong for too long."""
+        """Whether "live" is wrong, or was for too long. To be called whenever the world may have changed.
+
+        How long it may be goes by the worst that was so meanwhile: bookmarks that are sent again, while a reader is
+        wrong whom none has reached yet, leave that reader no wiser.
+        """
         now = asyncio.get_running_loop().time()
         wrong = list(_unlike(self.objects, self._world.listed())) if self.live else []
+        if self._lied_since is not None:
+            self._vouched &= self._world.vouched
+            limit, lied = TRUST if self._vouched else TRUST_WITHOUT_BOOKMARKS, now - self._lied_since
+            self._note(lied <= limit, f"live and wrong for {lied:.0f} s")
         if len(wrong) <= self.skipped:  # what was skipped was said to be
             self._lied_since = None
         elif self._lied_since is None:
-            self._lied_since = now
-        else:
-            limit = TRUST_WITHOUT_BOOKMARKS if self._world.mute else TRUST
-            self._note(now - self._lied_since <= limit, f"live and wrong for {now - self._lied_since:.0f} s")
+            self._lied_since, self._vouched = now, self._world.vouched
 
     def _note(self, fine: bool, what: str) -> None:
         if not fine:
@@ -84,24 +90,20 @@ async def _play(steps: Sequence[Step], patience: Patience) -> list[str]:
     async def woken(seconds: float) -> None:
         world.cut()
 
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(5.0)
-            reader.look()
-
     tasks = [
         asyncio.create_task(read()),
-        asyncio.create_task(wake.watch(world.clock, woken)),
-        asyncio.create_task(look()),
+        asyncio.create_task(wake.watch(virtual_time.EventfulClock(world.clock), woken)),
     ]
     try:
         for delay, what, argument in steps:
             await asyncio.sleep(delay)
             world.happen(what, argument)
+            reader.look()
         world.heal()
-        await asyncio.sleep(2 * TRUST_WITHOUT_BOOKMARKS if world.mute else 2 * TRUST)
+        await asyncio.sleep(2 * TRUST if world.vouched else 2 * TRUST_WITHOUT_BOOKMARKS)
         if reader.skipped:
             await asyncio.sleep(4 * PATIENCE.watch)
+        reader.look()
         if tasks[0].done():
             return [f"the reflector ended: {tasks[0].exception()!r}"]
         if reader.objects != world.listed():

@@ -93,6 +93,8 @@ class World:
         self.objects: dict[str, dict[str, Any]] = {}
         self.revision = 10
         self.compacted = 0
+        self.vouched = True
+        """Whether a reader may count on bookmarks: they are sent, and since they were off one has arrived."""
         self.open: set[Connection] = set()
         self._log: list[tuple[int, str, dict[str, Any]]] = []
         self._saved: tuple[int, dict[str, dict[str, Any]]] = (10, {})
@@ -104,10 +106,6 @@ class World:
         for name in NAMES[:4]:
             self._put(name)
 
-    @property
-    def mute(self) -> bool:
-        return self._modes["bookmarks"] == "off"
-
     def listed(self) -> Uids:
         """What a fresh list would say."""
         return {name: _identity(item) for name, item in self.objects.items()}
@@ -118,6 +116,7 @@ class World:
         """One step of a schedule."""
         if what in self._modes:
             self._modes[what] = argument
+            self.vouched &= self._modes["bookmarks"] == "on"
         elif what in {"down", "swallow", "hang"}:
             self._lasts(what, float(argument))
         elif what in {"refuse", "refuse-long"}:
@@ -141,9 +140,9 @@ class World:
             for name in NAMES * 3:
                 self._write("put", name)
         elif what == "wall":
-            self.clock.wall += float(argument)
+            self.clock.set_wall(float(argument))
         elif what == "sleep":
-            self.clock.slept += float(argument)
+            self.clock.suspend(float(argument))
             self._to_connections("half-open", "")
         elif what == "restore":
             self._restore()
@@ -177,12 +176,15 @@ class World:
             connection.meet(errors.Disconnected("cut", target=TARGET))
 
     def _lasts(self, what: str, seconds: float) -> None:
+        if what != "down" and self._is("down"):
+            return  # as in `_obscured`
         if what == "down":
             self.cut()
         if what == "swallow":
             for connection in self.open:
                 connection.dead = True
-        self._until[what] = asyncio.get_running_loop().time() + seconds
+        end = asyncio.get_running_loop().time() + seconds
+        self._until[what] = max(end, self._until.get(what, 0.0))  # one that begins meanwhile ends none sooner
 
     def _is(self, what: str) -> bool:
         return asyncio.get_running_loop().time() < self._until.get(what, 0.0)
@@ -345,8 +347,8 @@ class World:
                 return
             elif loop.time() >= marked + BOOKMARK_EVERY:
                 marked = loop.time()
-                if not self.mute and position <= self.revision:
-                    position = self.revision
+                if self._modes["bookmarks"] == "on" and position <= self.revision:
+                    position, self.vouched = self.revision, True
                     yield [_raw(bookmark(str(position)))]
             else:
                 await _any(connection.changed, min(end, marked + BOOKMARK_EVERY))

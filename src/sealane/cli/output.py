@@ -118,6 +118,24 @@ def show_error(error: SealaneError, *, as_json: bool) -> int:
     return error.exit_code
 
 
+def tell(error: SealaneError) -> None:
+    """One sentence about something that goes on all the same."""
+    say(error.sentence, err=True)
+
+
+def tell_trouble(source: Any, error: SealaneError) -> None:
+    """The same about one of several."""
+    say(f"{source.pod}: {error.sentence}", err=True)
+
+
+def show_line(line: Any, *, labelled: bool, as_json: bool) -> None:
+    """A line of a log. `labelled`: it may be any of several pods'."""
+    if as_json:
+        emit({"pod": line.pod, "container": line.container, "time": line.time, "text": line.text})
+    else:
+        say(f"{line.pod} | {line.text}" if labelled else line.text)
+
+
 def _show_bug(error: Exception, *, as_json: bool) -> int:
     if os.environ.get("SEALANE_DEBUG"):
         raise error

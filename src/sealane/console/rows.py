@@ -96,22 +96,30 @@ def by_need(rows: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
 
 
 class Gpus(msgspec.Struct, frozen=True):
-    """Cards of a cluster: how many there are and how much of them is taken, in devices."""
+    """Cards of a cluster: how many there are and how much of them is taken, in devices. What the reader may not see is
+    said to be so: nodes that may not be listed are no cluster without cards."""
 
     taken: float
     total: int
+    known: bool = True
+    use_known: bool = True
 
     @property
     def words(self) -> str:
+        if not self.known:
+            return "no permission to see"
         if not self.total:
             return "no GPUs"
+        if not self.use_known:
+            return f"{text.amount(self.total, 'GPU')}, no permission to see who uses them"
         return f"{self.taken:g} of {text.amount(self.total, 'GPU')}"
 
 
 def gpus_of(facts: ClusterFacts) -> Gpus:
     """Cards over all nodes."""
     cards = [card for node in facts.nodes for card in node.cards]
-    return Gpus(round(sum(1 - card.free for card in cards), 2), len(cards))
+    taken = round(sum(1 - card.free for card in cards), 2)
+    return Gpus(taken, len(cards), known=facts.nodes_known, use_known=facts.pods_known)
 
 
 class ClusterLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,13 +18,15 @@ import msgspec
 from sealane.console.breaking import Breaking
 from sealane.console.health import Health
 from sealane.editors.types import Check
+from sealane.fleet.rights import UNKNOWN, Verdict
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
 from sealane.lib.errors import SealaneError
+from sealane.models.rights import Action
 from sealane.models.types import Fit, Hosted, ModelCard, ModelSpec, Placement, Plan, Stage
 
 Tone = Literal["ok", "run", "wait", "warn", "fail", "idle", "off", "unknown"]
-LinkState = Literal["connecting", "live", "reconnecting", "unreachable", "unauthorized", "forbidden"]
+LinkState = Literal["connecting", "live", "busy", "reconnecting", "unreachable", "unauthorized", "forbidden"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,9 @@ class ClusterRow(msgspec.Struct, frozen=True, kw_only=True):
     age: float = 0.0
     error: SealaneError | None = None
     warnings: tuple[str, ...] = ()
+    behind: float = 0.0
+    """Seconds since what is shown of it was last known to be right; 0 while it is live. `behind_why` says what is."""
+    behind_why: str = ""
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +175,50 @@ class ContextRow(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """What one may not see in one cluster. `models` says how much of what is hosted can be seen; `namespaces` are those
+    that are looked into where it is not all; `hidden` are kinds that may not be read at all."""
+
+    cluster: str
+    models: Literal["all", "some", "none"]
+    namespaces: tuple[str, ...]
+    hidden: tuple[str, ...]
+    sentence: str
+
+
+class Rights(Protocol):
+    """What the reader may do and see; answers at once, from memory."""
+
+    def may(self, action: Action, ref: Ref, *, weights: bool = False) -> Verdict: ...
+    def sights(self) -> Sequence[Sight]:
+        """Clusters of which the reader may not see everything; empty for whoever may."""
+
+    def namespaces(self, cluster: str) -> Sequence[str]:
+        """Namespaces in which the reader may see something, as far as is known."""
+
+    def name(self, cluster: str, namespace: str) -> None:
+        """A namespace exists, says the reader: look into it. Raises SealaneError for no name."""
+
+
+class Unrestricted:
+    """Nothing is known of rights: the servers decide."""
+
+    def may(self, action: Action, ref: Ref, *, weights: bool = False) -> Verdict:
+        return UNKNOWN
+
+    def sights(self) -> Sequence[Sight]:
+        return ()
+
+    def namespaces(self, cluster: str) -> Sequence[str]:
+        return ()
+
+    def name(self, cluster: str, namespace: str) -> None:
+        return None
+
+
+UNRESTRICTED = Unrestricted()
+
+
 class Clusters(Protocol):
     """The fleet, as the console sees it."""
 
@@ -197,8 +246,8 @@ class Models(Protocol):
     async def restart(self, ref: Ref) -> None: ...
     async def preview_removal(self, ref: Ref, *, with_weights: bool) -> Removal: ...
     async def remove(self, ref: Ref, *, with_weights: bool) -> Removal: ...
-    async def logs(self, ref: Ref, *, copy: str, tail: int) -> Sequence[str]:
-        """The last lines of one copy, oldest first; `copy` "" takes the first one."""
+    async def logs(self, ref: Ref, *, copy: str, tail: int, previous: bool) -> Sequence[str]:
+        """The last lines of one copy, oldest first; `copy` "" merges all, each line with its copy's name before it."""
 
 
 class Catalogue(Protocol):
@@ -259,6 +308,9 @@ class Switch(Protocol):
     def contexts(self) -> Sequence[ContextRow]:
         """From the user's kubeconfig; raises SealaneError (ConfigError with file and line) when it is broken."""
 
+    def problem(self) -> SealaneError | None:
+        """Why the clusters do not follow the kubeconfig as it is now, or not in full; None when they do."""
+
     async def use(self, clusters: str) -> None:
         """`sandbox`, `kubeconfig` or context names joined by commas, as `sealane up --clusters` takes them."""
 
@@ -278,4 +330,5 @@ class Services:
     health: Health
     switch: Switch | None = None
     breaking: Breaking | None = None
+    rights: Rights = UNRESTRICTED
     clock: Clock = SYSTEM

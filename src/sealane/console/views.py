@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 
 from sealane.console import errors
 from sealane.console.changes import Changes
-from sealane.console.frame import frame_of
+from sealane.console.frame import frame_of, freshness
 from sealane.console.json import JSONResponse
 from sealane.console.services import Ref, Services
 from sealane.console.templating import Templates
@@ -91,7 +91,8 @@ def templates_of(request: Request) -> Templates:
 def show(request: Request, view: View[C], context: C, *, status: int = 200, **more: Any) -> Response:
     """`context` as the page or as its twin. `more` are values for the template alone (a problem, a test's proof)."""
     if errors.wants_json(request):
-        return JSONResponse(context, status_code=status)
+        twin = {name: getattr(context, name) for name in context.__struct_fields__}
+        return JSONResponse(twin | {"freshness": freshness(services_of(request))}, status_code=status)
     html = templates_of(request).render(
         view.template,
         page=context,

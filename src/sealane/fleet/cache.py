@@ -22,6 +22,7 @@ from sealane.fleet.index import Index, Key, Order
 from sealane.fleet.memo import Memo
 from sealane.fleet.packing import Packing
 from sealane.fleet.views import Kept, View, announced
+from sealane.kube.errors import UNREADABLE
 from sealane.kube.resources import Resource
 from sealane.kube.watch import Upsert
 from sealane.kube.wire import Meta, RawObject
@@ -44,6 +45,7 @@ STEP = 200
 _REVISIONS = itertools.count(1)
 _CACHES = itertools.count(1)
 _SHARED = 8_192
+_RUN = 4_000  # keys that find their places together while many come
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
@@ -61,6 +63,9 @@ class _Entry(Header, frozen=True, gc=False):
     """A header with the object itself, so that a hundred thousand of them need no pairs."""
 
     raw: bytes
+
+
+Entries = list[_Entry]
 
 
 class _Involved(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +166,11 @@ class KindCache:
             self.upsert(item)
             if count % STEP == 0:
                 yield
+            if count % _RUN == 0:
+                self._order.all()  # keys find their places now and then, and not all at the end
+        yield
+        if not namespace and len(present) == len(self._entries):
+            return
         keys = self._order.namespace(namespace) if namespace else self._order.all()
         yield from self._removing([key for key in keys if key not in present])
 
@@ -200,11 +210,12 @@ class KindCache:
     def list(self, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> Objects:
         """Decoded objects, ordered by namespace and name. Shared: never change them. Some 40 µs each: of a large kind
         take `headers`, and `get` those that are shown."""
-        return [self._decoded(key, held) for key, held in self._matching(namespace, labels or {})]
+        found = self._matching(namespace, labels or {})
+        return [self._decoded((held.namespace, held.name), held) for held in found]
 
     def headers(self, *, namespace: str = "", labels: Mapping[str, str] | None = None) -> Iterator[Header]:
         """Headers alone, in the same order; nothing is decoded."""
-        return (held for _, held in self._matching(namespace, labels or {}))
+        return iter(self._matching(namespace, labels or {}))
 
     def linked(self, uid: str) -> Objects:
         """Objects owned by `uid`, or events about it."""
@@ -270,19 +281,22 @@ class KindCache:
             if count % STEP == 0:
                 yield
 
-    def _matching(self, namespace: str, labels: Mapping[str, str]) -> Iterator[tuple[Key, _Entry]]:
+    def _matching(self, namespace: str, labels: Mapping[str, str]) -> Entries:
         indexed = [f"label/{key}={value}" for key, value in labels.items() if key in INDEXED_LABELS]
         pools = sorted((self._index.get(term) for term in indexed), key=len)
         keys: Iterable[Key]
         if pools:
             keys = sorted(key for key in pools[0] if not namespace or key[0] == namespace)
         else:
-            keys = tuple(self._order.namespace(namespace) if namespace else self._order.all())
+            keys = self._order.namespace(namespace) if namespace else self._order.all()
+        found = [self._entries[key] for key in keys]
+        if not labels:
+            return found
         wanted = labels.items()
-        for key in keys:
-            held = self._entries[key]
-            if not wanted or wanted <= held.labels.items():
-                yield key, held
+        # Labels that are alike are one dict, so each is compared once.
+        alike = {id(held.labels): held.labels for held in found}
+        fitting = {which for which, held in alike.items() if wanted <= held.items()}
+        return [held for held in found if id(held.labels) in fitting]
 
     def _decoded(self, key: Key, held: _Entry) -> dict[str, Any]:
         found = self._memo.get(self._id, key)
@@ -305,7 +319,7 @@ def _about(raw: bytes) -> tuple[str, ...]:
     """The uid of what an event is about, if it says."""
     try:
         uid = _ABOUT.decode(raw).involved_object.uid
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
     return (uid,) if uid else ()
 

@@ -1,17 +1,15 @@
 """One cluster: how it answers, and what is in it as of now.
 
-A probe task asks the server for its version and for the kinds that it serves, again and again, with backoff while it
-fails; the state is always the last probe's. Kinds are watched when first asked for. Reading is synchronous and never
-waits for the network: `get`, `list` and `views` answer from the cache, `freshness` says what that answer is worth,
-and `synced` is for those who need to wait for a first full answer.
+How the server answers is the probe's to tell (`fleet.probing`); the kinds that it serves are asked for beside it. Kinds
+are watched when first asked for. Reading is synchronous and never waits for the network: `get`, `list` and `views`
+answer from the cache, `freshness` says what that answer is worth, and `synced` is for those who need to wait for a
+first full answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-import logging
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,26 +17,22 @@ from sealane.fleet import states
 from sealane.fleet.access import Access
 from sealane.fleet.cache import Header, KindCache, Objects
 from sealane.fleet.errors import ClusterUnavailable
-from sealane.fleet.feed import Feed
+from sealane.fleet.feed import MANY, Feed
 from sealane.fleet.memo import Memo
 from sealane.fleet.ports import Reflect
+from sealane.fleet.probing import Probe
 from sealane.fleet.rights import Verdict
 from sealane.fleet.subscriptions import Hub, Pair
 from sealane.fleet.views import View
-from sealane.kube import errors as kube_errors
 from sealane.kube.client import Client
 from sealane.kube.config import Context
 from sealane.kube.resources import DEPLOYMENTS, NAMESPACES, PODS, Resource
-from sealane.lib import text, waiting
+from sealane.lib import memory, text
 from sealane.lib.clock import Clock
 from sealane.lib.errors import NextStep, SealaneError
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PROBE_EVERY = 20.0
-PROBE_LIMIT = 10.0
-BACKOFF_FIRST, BACKOFF_MOST = 0.5, 30.0
 DISCOVER_EVERY = 60.0
 UNUSED_AFTER = 300.0
 """Seconds without a look after which a kind is watched no more; the next look reads it anew."""
@@ -69,7 +63,6 @@ class Cluster:
         self.context = context
         self.client = client
         self.sandbox = sandbox
-        self.version = ""
         self._reflect = reflect
         self._clock = clock
         self._hub = hub
@@ -85,11 +78,19 @@ class Cluster:
         self._served: frozenset[tuple[str, str]] | None = None
         self._discovered_at = float("-inf")
         self._group: asyncio.TaskGroup | None = None
-        self._probe_now = asyncio.Event()
-        self._probed = asyncio.Event()
-        self.state = states.ClusterState(
-            state="connecting", sentence=f"Connecting to {self.name} at {context.server}.", since=clock.now()
+        self._probe = Probe(
+            client, clock=clock, answered=self._discover, refused=self._kinds_hidden, changed=self._state_changed
         )
+
+    @property
+    def state(self) -> states.ClusterState:
+        """How the cluster answers now."""
+        return self._probe.state
+
+    @property
+    def version(self) -> str:
+        """The server's version as it said last; "" before."""
+        return self._probe.version
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -122,7 +123,15 @@ class Cluster:
 
     def freshness(self, resource: Resource) -> states.Freshness:
         """How far the answers about this kind may be trusted now."""
-        return self._feed(resource, "").freshness()
+        return self._feed(resource, "").freshness(doubted=self._doubted)
+
+    def watched_freshness(self) -> Sequence[states.Freshness]:
+        """The same of every kind that is watched now. Asking keeps none of them alive."""
+        return tuple(feed.freshness(doubted=self._doubted) for feed in self._feeds.values())
+
+    @property
+    def _doubted(self) -> bool:
+        return self.state.state in {"reconnecting", "unreachable"}
 
     def revision(self, resource: Resource) -> int:
         """A number that grows whenever an object of the kind changes."""
@@ -149,7 +158,7 @@ class Cluster:
         feeds = [self._feed(resource, "") for resource in resources]
         try:
             async with asyncio.timeout(timeout):
-                await self._probed.wait()
+                await self._probe.first.wait()
                 if self.state.state in {"unreachable", "unauthorized"}:
                     raise self._unavailable(self.state.sentence)
                 for feed in feeds:
@@ -223,6 +232,8 @@ class Cluster:
 
     def _changed(self, resource: Resource) -> None:
         self._publish((self.name, resource))
+        if not self.state.answers and self._feeds[resource].freshness().state == "live":
+            self._probe.hope()
         if resource == NAMESPACES:
             self._reconsider(but=NAMESPACES)
 
@@ -243,26 +254,30 @@ class Cluster:
         self.hint(namespace)
         return feed
 
-    def _drop_unused(self) -> None:
+    def _drop_unused(self) -> int:
         """End the watches that nobody looked at lately and nobody who listens lives on, and let their objects go. The
-        namespaces' own stays while there is any other: it tells where to look."""
+        namespaces' own stays while there is any other: it tells where to look. Gives back how many objects went."""
         before = self._clock.monotonic() - UNUSED_AFTER
         unused = [kind for kind, feed in self._feeds.items() if feed.looked_at < before and not self._hub.wants(kind)]
         if NAMESPACES in unused and len(unused) < len(self._feeds):
             unused.remove(NAMESPACES)
+        gone = 0
         for kind in unused:
-            self._feeds.pop(kind).close()
+            feed = self._feeds.pop(kind)
+            gone += len(feed.cache)
+            feed.close()
             task = self._tasks.pop(kind, None)
             if task is not None:
                 task.cancel()
             self._publish((self.name, kind))  # whoever shows it without having said so looks again
+        return gone
 
     # -- running ------------------------------------------------------------------------------------------------
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin probing and start the watches already asked for; tasks belong to `group`."""
         self._group = group
-        probe = group.create_task(self._probe_for_ever(), name=f"probe {self.name}")
+        probe = group.create_task(self._probe.run(), name=f"probe {self.name}")
         reviews = group.create_task(self._review_for_ever(), name=f"rights in {self.name}")
         for feed in self._feeds.values():
             self._start_feed(feed)
@@ -281,17 +296,13 @@ class Cluster:
         self.client.adopt(context)
         self.hint(context.namespace)
         self.access.doubt()
-        self._probe_now.set()
+        self._probe.doubt()
 
     async def stop(self) -> None:
         """End every watch and close every connection; whoever still holds this cluster reads that it is left."""
         self._group = None
-        self.state = states.ClusterState(
-            state="unreachable",
-            sentence=f"{self.name} is no longer followed: the kubeconfig does not name it any more, or means another.",
-            since=self._clock.now(),
-        )
-        self._probed.set()
+        why = "the kubeconfig does not name it any more, or means another"
+        self._probe.leave(f"{self.name} is no longer followed: {why}.")
         tasks = self.tasks()
         for task in tasks:
             task.cancel()
@@ -313,61 +324,24 @@ class Cluster:
 
     def _trouble(self, error: SealaneError | None) -> None:
         """A watch lost its server: look at once instead of at the next turn."""
-        self._probe_now.set()
+        self._probe.doubt()
 
     async def _sweep_for_ever(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_EVERY)
-            self._drop_unused()
+            if self._drop_unused() >= MANY:
+                await memory.give_back()
 
     async def _review_for_ever(self) -> None:
         """Rights are asked for once the server was reached: before that nobody could answer."""
-        await self._probed.wait()
+        await self._probe.first.wait()
         await self.access.run()
 
-    async def _probe_for_ever(self) -> None:
-        backoff = BACKOFF_FIRST
-        while True:
-            self._probe_now.clear()
-            fine = await self._probe()
-            self._probed.set()
-            if fine:
-                backoff = BACKOFF_FIRST
-                await waiting.until(self._probe_now, clock=self._clock, seconds=PROBE_EVERY)
-                # A watch in trouble must not make this a tight loop.
-                await self._clock.sleep(BACKOFF_FIRST)
-                continue
-            await self._clock.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, not a secret
-            backoff = min(backoff * 2, BACKOFF_MOST)
-
-    async def _probe(self) -> bool:
-        try:
-            async with asyncio.timeout(PROBE_LIMIT):
-                self.version = await self.client.version()
-                await self._discover()
-        except kube_errors.Forbidden as error:
-            self._served = self._served or frozenset()
-            for feed in self._feeds.values():
-                self._start_feed(feed)
-            self._set("forbidden", error.sentence, error)
-            return True
-        except SealaneError as error:
-            self._set(states.state_of_error(error, was_live=self._was_live()), error.sentence, error)
-            return False
-        except TimeoutError:
-            state: states.StateName = "reconnecting" if self._was_live() else "unreachable"
-            limit = text.duration(PROBE_LIMIT)
-            self._set(state, f"{self.context.server} did not answer within {limit}.", None)
-            return False
-        except Exception as error:  # noqa: BLE001 - a task's border: one cluster must not end the fleet
-            _log.exception("the probe of %s failed", self.name)
-            self._set("unreachable", f"Sealane could not probe {self.name}: {type(error).__name__}.", None)
-            return False
-        self._set("live", f"{self.name} answers; Kubernetes {self.version}.", None)
-        return True
-
-    def _was_live(self) -> bool:
-        return self.state.state in {"live", "reconnecting"}
+    def _kinds_hidden(self) -> None:
+        """The server hides what it is: what it serves beyond the built-in kinds is taken for nothing."""
+        self._served = self._served or frozenset()
+        for feed in self._feeds.values():
+            self._start_feed(feed)
 
     async def _discover(self) -> None:
         """Learn which kinds are served, now and then: KAI may be installed while we run."""
@@ -380,11 +354,7 @@ class Cluster:
         for feed in self._feeds.values():
             self._start_feed(feed)
 
-    def _set(self, state: states.StateName, sentence: str, error: SealaneError | None) -> None:
-        if state == self.state.state and sentence == self.state.sentence:
-            return
-        if state == "live" and self.state.state != "live":
+    def _state_changed(self, live_again: bool) -> None:
+        if live_again:
             self.access.doubt()
-        since = self.state.since if state == self.state.state else self._clock.now()
-        self.state = states.ClusterState(state=state, sentence=sentence, since=since, error=error)
         self._publish((self.name, None))

@@ -20,11 +20,14 @@ from sealane.fleet.ports import Reflect
 from sealane.fleet.scopes import EVERYWHERE, Rights, Scope
 from sealane.kube.client import Client
 from sealane.kube.watch import Change, Condition, Gone, Synced, Upsert
+from sealane.lib import memory
 from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
 
 _log = logging.getLogger(__name__)
 RESTART_AFTER = 5.0
+MANY = 20_000
+"""Objects of a full answer from which on the memory that it took meanwhile is given back."""
 REFUSED_FOR = 20.0
 """Seconds for which a server's own refusal of the whole cluster counts more than an access review's yes."""
 
@@ -79,10 +82,12 @@ class Feed:
     @property
     def namespaces(self) -> tuple[str, ...] | None:
         """The namespaces that alone are read; None where the whole cluster is."""
-        return tuple(sorted(self._scopes)) if self._narrow else None
+        if not self._narrow:
+            return None
+        return tuple(sorted(name for name, scope in self._scopes.items() if scope.condition != "forbidden"))
 
-    def freshness(self) -> states.Freshness:
-        """How far the cache may be trusted now."""
+    def freshness(self, *, doubted: bool = False) -> states.Freshness:
+        """How far the cache may be trusted now; `doubted` while the cluster fails to answer otherwise."""
         condition, cause = scopes.together(self._scopes.values())
         return states.freshness(
             self.resource,
@@ -90,6 +95,8 @@ class Feed:
             loaded=any(scope.loaded for scope in self._scopes.values()) and not self.cache.behind,
             quiet_for=max(0.0, self._clock.monotonic() - self._since),
             cause=cause or (self._wide_cause if condition == "forbidden" else None),
+            skipped=sum(scope.skipped for scope in self._scopes.values()),
+            doubted=doubted,
         )
 
     def attend(self) -> None:
@@ -229,10 +236,13 @@ class Feed:
             self._client, self.resource, namespace=namespace, clock=self._clock, admit=self.cache.admit
         )
         async with contextlib.aclosing(stream) as changes:
-            count = 0
+            count, owing = 0, False
             async for change in changes:
                 if self._scopes.get(namespace) is not scope:
                     return
+                if owing:  # only now has everybody let go of the answer before
+                    await memory.give_back()
+                owing = isinstance(change, Synced) and len(change.objects) >= MANY
                 if isinstance(change, Synced):
                     await self._take_all(change, namespace, scope)
                 else:
@@ -257,7 +267,10 @@ class Feed:
     def _apply(self, change: Change, namespace: str, scope: Scope) -> None:
         if isinstance(change, Condition):
             self._take_condition(change, namespace, scope)
-        elif isinstance(change, Upsert):
+            return
+        if self._shown[0] == "live":
+            self._heard()
+        if isinstance(change, Upsert):
             if self.cache.upsert(change):
                 self._notify()
         elif isinstance(change, Gone) and self.cache.remove(change.meta.namespace, change.meta.name):
@@ -267,7 +280,7 @@ class Feed:
         if change.state == "forbidden":
             self._refused(change, namespace, scope)
             return
-        scope.condition, scope.cause = change.state, change.error
+        scope.condition, scope.cause, scope.skipped = change.state, change.error, change.skipped
         if change.state in {"unauthorized", "gone"}:
             self._answered(scope)
         self._tell()
@@ -300,8 +313,12 @@ class Feed:
         """Notify when what is said of the whole kind is another than before."""
         condition, _ = scopes.together(self._scopes.values())
         shown = (condition, self._narrow)
-        if condition == "live" or self._shown[0] == "live":
-            self._since = self._clock.monotonic()
+        if condition == "live":
+            self._heard()
         if shown != self._shown:
             self._shown = shown
             self._notify()
+
+    def _heard(self) -> None:
+        """Ages count from the last sign of life, and not from when its lack was noticed."""
+        self._since = self._clock.monotonic()

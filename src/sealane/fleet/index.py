@@ -2,7 +2,7 @@
 
 Both are kept up to date by each change instead of being made anew by each read: sorting a hundred thousand keys takes a
 tenth of a second, in which nothing else happens. Both are made for their size: most terms (an event's object, an owner
-of one pod) lead to one object, and a set for each would take more memory than the object.
+of one pod) lead to one object or a few, and a set for each would take more memory than the objects.
 """
 
 from __future__ import annotations
@@ -13,48 +13,43 @@ from collections.abc import Collection, Sequence
 Key = tuple[str, str]
 """(namespace, name)."""
 
+SMALL = 32
+"""Keys of a term that are a tuple; a set of twenty takes ten times the memory."""
 FEW = 64
 """Changes up to which each finds its own place; more are sorted in together."""
 
 
 class Index:
-    """Term → keys."""
+    """Term → keys: a tuple of few, a set of many."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Key | set[Key]] = {}
+        self._found: dict[str, tuple[Key, ...] | set[Key]] = {}
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, term: str, key: Key) -> None:
         """Let the term lead to the key too."""
-        held = self._found.get(term)
-        if held is None:
-            self._found[term] = key
-        elif isinstance(held, set):
+        held = self._found.get(term, ())
+        if isinstance(held, set):
             held.add(key)
-        elif held != key:
-            self._found[term] = {held, key}
+        elif key not in held:
+            self._found[term] = (*held, key) if len(held) < SMALL else {*held, key}
 
     def discard(self, term: str, key: Key) -> None:
         """Undo `add`; terms that lead nowhere are forgotten."""
-        held = self._found.get(term)
-        if held is None:
-            return
+        held = self._found.get(term, ())
         if isinstance(held, set):
             held.discard(key)
-            if held:
-                return
-        elif held != key:
-            return
-        del self._found[term]
+            left: Collection[Key] = held
+        else:
+            left = self._found[term] = tuple(other for other in held if other != key)
+        if not left:
+            del self._found[term]
 
     def get(self, term: str) -> Collection[Key]:
         """The keys, in no order. Not to be kept: it changes."""
-        held = self._found.get(term)
-        if held is None:
-            return ()
-        return held if isinstance(held, set) else (held,)
+        return self._found.get(term, ())
 
 
 class Order:

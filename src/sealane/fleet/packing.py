@@ -19,13 +19,17 @@ if sys.version_info >= (3, 14):  # pragma: no cover - the oldest Python that we 
 else:
     from backports import zstd
 
-ABOVE = 10_000
-"""Objects of a kind from which on they are packed. Below, the whole kind is at most some 40 MB."""
+ABOVE = 5_000
+"""Objects of a kind from which on they are packed. Below, the whole kind is some 20 MB; above, this many wait unpacked
+for the end of the first answer."""
 
 NEVER = sys.maxsize
 DICTIONARY = 64 * 1024
 SAMPLES = 1_000
+"""Objects that the dictionary is made of; more make it no better (measured with pods of 4 KB)."""
 LEVEL = 3
+SAMPLE = 32 * 1024
+"""Bytes of an object that the dictionary is made of: a thousand of the largest would fill memory, and learn nothing."""
 _FRAME = 0x28
 
 
@@ -75,6 +79,6 @@ class Packing:
 
     def _sample(self, raw: bytes, among: int) -> None:
         if among % self._every == 0 and len(self._samples) < SAMPLES:
-            self._samples.append(raw)
+            self._samples.append(raw[:SAMPLE])
         if among >= self._above and self._samples:
             self.wanted.set()

@@ -38,6 +38,7 @@ class Scope:
     condition: str = "loading"
     cause: SealaneError | None = None
     loaded: bool = False
+    skipped: int = 0
     barred: bool = False
     answered: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from sealane.fleet.index import Key
+from sealane.kube.errors import UNREADABLE
 from sealane.kube.resources import Resource
 
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Kept(Generic[R]):
         """A new or changed object. One that does not have the shape is left out: it must not cost the others."""
         try:
             value = self._view.decode(raw)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             _log.warning("%s of %s is left out of what is counted: %s", key[1], key[0] or "the cluster", error)
             value = None
         made = value if self._view.make is None or value is None else self._view.make(value)

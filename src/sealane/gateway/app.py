@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from sealane.gateway import answers, endpoints, errors
 from sealane.gateway.balancer import Balancer
-from sealane.gateway.errors import Api, KeyMissing, KeyRevoked, KeyUnknown, NoReplica, UnknownEndpoint
+from sealane.gateway.errors import Api, ForeignHost, KeyMissing, KeyRevoked, KeyUnknown, NoReplica, UnknownEndpoint
 from sealane.gateway.flights import Flights
 from sealane.gateway.keys import Key, KeyStore
 from sealane.gateway.listing import Listing
@@ -116,6 +116,7 @@ class Gateway:
             raise _no_such(scope["method"], path)
         page = self._open.get(path)
         if page is not None:
+            self._check_host(scope)
             await page(send)
             return
         self._key_of(scope)
@@ -126,6 +127,15 @@ class Gateway:
             await self._listing.openai_model(send, path.removeprefix(_MODEL_PREFIX))
         else:
             raise _no_such(scope["method"], path)
+
+    def _check_host(self, scope: Scope) -> None:
+        """Without a key the host's name is all that stands against DNS rebinding. Raises ForeignHost."""
+        asked = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        name = asked[: asked.find("]") + 1] if asked.startswith("[") else asked.partition(":")[0]
+        if self.settings.hosts and name.lower() not in self.settings.hosts:
+            raise ForeignHost(
+                f"This address answers to {text.listing(sorted(self.settings.hosts), word='or')}, not to {name[:80]}."
+            )
 
     def _key_of(self, scope: Scope) -> Key | None:
         """The key of a request. Raises KeyMissing, KeyUnknown, KeyRevoked. Its secret goes nowhere else."""

@@ -64,6 +64,13 @@ class KeyRevoked(GatewayError):
     http_status = 401
 
 
+class ForeignHost(GatewayError):
+    """A page that needs no key is asked for by a name that is not ours: a web page may have bent its own name to us."""
+
+    code = "foreign-host"
+    http_status = 403
+
+
 class UnknownEndpoint(GatewayError):
     """No such path, or not with that method."""
 

@@ -8,6 +8,7 @@ server's pod proxy from anywhere else, with the user's own rights.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from sealane.models.reference import is_name
 from sealane.models.stage_views import ENGINE_CONTAINER
 
 MANAGED = {MANAGED_BY: MANAGER}
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _OUT = frozenset({"unreachable", "unauthorized"})
 
 Object = Mapping[str, Any]
@@ -166,8 +168,9 @@ def _engine(pod: Object) -> Mapping[str, Any]:
 
 
 def _number(container: Mapping[str, Any], name: str, default: int) -> int:
+    """What a pod says; anybody with a namespace writes it, so what is no reasonable number is not taken for one."""
     for variable in container.get("env") or ():
-        if variable.get("name") == name and str(variable.get("value", "")).isdigit():
+        if variable.get("name") == name and _NUMBER.fullmatch(str(variable.get("value", ""))):
             return int(variable["value"])
     return default
 

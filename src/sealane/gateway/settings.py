@@ -23,3 +23,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush: float = 2.0  # between two writes of usage
     refresh: float = 5.0  # between two looks for keys that another process made or revoked
     require_key: bool = True
+    hosts: frozenset[str] = frozenset()  # names by which what needs no key may be asked; none: by any

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sealane.gpus.facts import Card
-from sealane.gpus.views import Container, PodView
+from sealane.gpus.views import Container, Metadata, PodSpec, PodView, Requirements
 from sealane.kube import quantities
 
 GPU = "nvidia.com/gpu"
@@ -23,6 +23,7 @@ GROUP_LABEL = "runai-gpu-group"
 RESERVATIONS = "kai-resource-reservation"
 FRACTION, MEMORY = "gpu-fraction", "gpu-memory"
 INDEX_ANNOTATION = "run.ai/reserve_for_gpu_index"
+_ANNOTATIONS = (FRACTION, MEMORY, INDEX_ANNOTATION)
 
 
 class Shared(msgspec.Struct):
@@ -71,6 +72,26 @@ def groups(pod: PodView) -> list[str]:
     labels = pod.metadata.labels or {}
     found = [value for key, value in labels.items() if key == GROUP_LABEL or key.startswith(f"{GROUP_LABEL}/")]
     return list(dict.fromkeys(found))
+
+
+def about_cards(pod: PodView) -> PodView:
+    """The same pod with nothing but what is read here; parts that many pods have alike are held once."""
+    meta = pod.metadata
+    labels = {key: value for key, value in (meta.labels or {}).items() if key.startswith(GROUP_LABEL)}
+    notes = tuple((key, value) for key in _ANNOTATIONS if (value := meta.annotation(key)))
+    slim = Metadata(name=meta.name, namespace=meta.namespace, labels=labels or None, annotations=_notes(notes))
+    return PodView(metadata=slim, spec=_spec(whole_devices(pod)))
+
+
+@functools.lru_cache(maxsize=256)
+def _notes(pairs: tuple[tuple[str, str], ...]) -> dict[str, str] | None:
+    return dict(pairs) or None
+
+
+@functools.lru_cache(maxsize=64)
+def _spec(devices: int) -> PodSpec:
+    limits = {GPU: str(devices)} if devices else None
+    return PodSpec(containers=[Container(resources=Requirements(limits=limits))])
 
 
 def seats(count: int, pods: Sequence[PodView], *, memory_mib: int | None) -> tuple[Card, ...]:

@@ -68,3 +68,4 @@ class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: bool = False
     nodes_known: bool = True  # False: not allowed to list them, so `nodes` says nothing
     queues_known: bool = True  # False: not allowed to list them, so `queues` says nothing
+    pods_known: bool = True  # False: not all pods may be listed, so who is on a card is only known in part

@@ -13,6 +13,7 @@ pods that share a card now. Otherwise it is unknown, and the server-side dry run
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from sealane.fleet import Cluster
+from sealane.fleet.views import View, announce
 from sealane.gpus import cards, views
 from sealane.gpus.facts import ClusterFacts, Node, Queue
 from sealane.kube import resources
@@ -42,12 +44,36 @@ _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
+class PodUse(msgspec.Struct, frozen=True, gc=False):
+    """What one pod takes of its node: cores and bytes. `pod` is kept only where cards are concerned: of a hundred
+    thousand pods, what is not counted must not be held."""
+
+    node: str
+    cpu: float
+    memory: float
+    shares: bool = False
+    pod: views.PodView | None = None
+
+
+def pod_use(pod: views.PodView) -> PodUse | None:
+    """What to keep of a pod; None when it takes nothing: not placed, or finished."""
+    shares = bool(cards.groups(pod))
+    if not pod.spec.node_name or pod.status.phase in {"Succeeded", "Failed"}:
+        return PodUse("", 0.0, 0.0, shares=True) if shares else None
+    kept = cards.about_cards(pod) if shares or cards.whole_devices(pod) else None
+    return PodUse(sys.intern(pod.spec.node_name), *_requests(pod), shares, kept)
+
+
+PODS_VIEW: View[PodUse] = View(views.PodView, pod_use)
+announce(resources.PODS, PODS_VIEW)
+
+
 class Objects(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `build` reads. `namespaces` is None where listing them is forbidden; `nodes_known` and `queues_known`
-    are False there."""
+    """All that `build` reads. `namespaces` is None where listing them is forbidden; `nodes_known`, `queues_known` and
+    `pods_known` are False there, the last also where pods of some namespaces alone may be listed."""
 
     nodes: Sequence[views.NodeView] = ()
-    pods: Sequence[views.PodView] = ()
+    pods: Sequence[PodUse] = ()
     queues: Sequence[views.QueueView] = ()
     queues_served: bool = False
     deployments: Sequence[views.DeploymentView] = ()
@@ -56,6 +82,7 @@ class Objects(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: Sequence[str] | None = None
     nodes_known: bool = True
     queues_known: bool = True
+    pods_known: bool = True
 
 
 def facts(cluster: Cluster) -> ClusterFacts:
@@ -65,6 +92,7 @@ def facts(cluster: Cluster) -> ClusterFacts:
         cluster.version,
         cluster.serves(resources.QUEUES),
         *((cluster.revision(kind), cluster.freshness(kind).state == "forbidden") for kind in KINDS),
+        cluster.reads(resources.PODS) is None,
     )
     held = _MADE.get(cluster)
     if held is None or held[0] != state:
@@ -81,7 +109,7 @@ def _read(cluster: Cluster) -> ClusterFacts:
         cluster.name,
         Objects(
             nodes=cluster.views(resources.NODES, views.NodeView),
-            pods=cluster.views(resources.PODS, views.PodView),
+            pods=cluster.views(resources.PODS, PODS_VIEW),
             queues=cluster.views(resources.QUEUES, views.QueueView),
             queues_served=bool(cluster.serves(resources.QUEUES)),
             deployments=cluster.views(resources.DEPLOYMENTS, views.DeploymentView),
@@ -92,6 +120,7 @@ def _read(cluster: Cluster) -> ClusterFacts:
             else None,
             nodes_known=allowed(resources.NODES),
             queues_known=allowed(resources.QUEUES),
+            pods_known=allowed(resources.PODS) and cluster.reads(resources.PODS) is None,
         ),
         version=cluster.version,
         sandbox=cluster.sandbox,
@@ -101,15 +130,16 @@ def _read(cluster: Cluster) -> ClusterFacts:
 async def current(cluster: Cluster, *, timeout: float = 10.0) -> ClusterFacts:
     """The facts, once every kind has been read or is known to be forbidden. Raises fleet.ClusterUnavailable."""
     await cluster.synced(*KINDS, timeout=timeout)
+    facts(cluster)  # a view that is read for the first time may have to catch up
+    await cluster.synced(*KINDS, timeout=timeout)
     return facts(cluster)
 
 
 def build(name: str, objects: Objects, *, version: str = "", sandbox: bool = False) -> ClusterFacts:
     """Everything that a decision about one cluster may rest on. Pure."""
-    on_node: dict[str, list[views.PodView]] = defaultdict(list)
-    for pod in objects.pods:
-        if pod.spec.node_name and pod.status.phase not in {"Succeeded", "Failed"}:
-            on_node[pod.spec.node_name].append(pod)
+    on_node: dict[str, list[PodUse]] = defaultdict(list)
+    for use in objects.pods:
+        on_node[use.node].append(use)
     nodes = tuple(_node(node, on_node[node.metadata.name]) for node in objects.nodes)
     regions = sorted({node.region for node in nodes if node.region})
     return ClusterFacts(
@@ -129,24 +159,24 @@ def build(name: str, objects: Objects, *, version: str = "", sandbox: bool = Fal
         sandbox=sandbox,
         nodes_known=objects.nodes_known,
         queues_known=objects.queues_known,
+        pods_known=objects.pods_known,
     )
 
 
-def _node(node: views.NodeView, pods: Sequence[views.PodView]) -> Node:
+def _node(node: views.NodeView, pods: Sequence[PodUse]) -> Node:
     meta, allocatable = node.metadata, node.status.allocatable or {}
     memory_label = meta.label("nvidia.com/gpu.memory")
     memory_mib = int(cards.number(memory_label)) or None
     count = int(cards.number(allocatable.get(cards.GPU, "0")))
-    asked = [_requests(pod) for pod in pods]
-    cpu = cards.number(allocatable.get("cpu", "0")) - sum(each[0] for each in asked)
-    memory = cards.number(allocatable.get("memory", "0")) - sum(each[1] for each in asked)
+    cpu = cards.number(allocatable.get("cpu", "0")) - sum(use.cpu for use in pods)
+    memory = cards.number(allocatable.get("memory", "0")) - sum(use.memory for use in pods)
     return Node(
         name=meta.name,
         ready=any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ()),
         schedulable=not node.spec.unschedulable,
         product=meta.label("nvidia.com/gpu.product"),
         memory_mib=memory_mib,
-        cards=cards.seats(count, pods, memory_mib=memory_mib),
+        cards=cards.seats(count, [use.pod for use in pods if use.pod is not None], memory_mib=memory_mib),
         region=meta.label("topology.kubernetes.io/region"),
         zone=meta.label("topology.kubernetes.io/zone"),
         cpu_free=round(max(0.0, cpu), 3),
@@ -221,7 +251,7 @@ def _gpu_sharing(objects: Objects) -> bool | None:
     for deployment in _kai_deployments(objects.deployments):
         if "admission" in deployment.metadata.name:
             return _flag(deployment.spec.template.spec.containers)
-    if any(cards.groups(pod) for pod in objects.pods):
+    if any(use.shares for use in objects.pods):
         return True
     return None
 

@@ -18,7 +18,7 @@ class Shape(msgspec.Struct, frozen=True, rename="camel"):
     """Base of the views: camelCase on the wire."""
 
 
-class Metadata(Shape, frozen=True):
+class Metadata(Shape, frozen=True, gc=False):
     name: str
     namespace: str = ""
     labels: dict[str, str] | None = None
@@ -70,17 +70,17 @@ class Container(Shape, frozen=True):
     resources: Requirements = Requirements()
 
 
-class PodSpec(Shape, frozen=True):
+class PodSpec(Shape, frozen=True, gc=False):
     node_name: str = ""
     containers: list[Container] = []
     init_containers: list[Container] | None = None
 
 
-class PodStatus(Shape, frozen=True):
+class PodStatus(Shape, frozen=True, gc=False):
     phase: str = ""
 
 
-class PodView(Shape, frozen=True):
+class PodView(Shape, frozen=True, gc=False):
     metadata: Metadata
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()

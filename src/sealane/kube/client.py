@@ -19,9 +19,9 @@ import msgspec
 from sealane.kube import discovery, logs, portforward, proxy, resources, reviews, wire
 from sealane.kube import exec as execution
 from sealane.kube.config import Context
-from sealane.kube.errors import Disconnected
+from sealane.kube.errors import UNREADABLE, Disconnected, Target
 from sealane.kube.exec import Terminal
-from sealane.kube.http import Body, Call, Http, Limits
+from sealane.kube.http import Body, Call, Http, Limits, read
 from sealane.kube.portforward import Tunnel
 from sealane.kube.proxy import ProxyResponse
 from sealane.kube.resources import Resource
@@ -283,9 +283,14 @@ class Client:
         """One connection to a pod's port; `kube.portforward.listening` makes a local port of it."""
         return portforward.open_tunnel(self.http, pod, namespace=namespace, port=port)
 
-    async def version(self) -> str:
-        """The server's version as it calls itself, such as `v1.34.2`."""
-        return str((await self._ask("GET", "/version")).get("gitVersion", ""))
+    async def version(self, *, patient: bool = True) -> str:
+        """The server's version as it calls itself, such as `v1.34.2`. Without patience a server that is busy (429) is
+        not waited for, so that it can be called so."""
+        limits, target = self.http.limits, self.http.target("GET", "/version")
+        timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect, sock_read=limits.request)
+        async with self.http.open(Call(method="GET", path="/version", timeout=timeout, patient=patient)) as response:
+            body = await read(response, target=target, limit=limits.answer, seconds=limits.request)
+        return str(self._one_object(body, target).get("gitVersion", ""))
 
     async def discover(self) -> Resources:
         """Every kind that the server serves, at every version, each group's preferred version first; remembered."""
@@ -320,17 +325,18 @@ class Client:
         body = await self.http.request("POST", path, **_json(reviews.question(namespace)))
         try:
             return reviews.answer(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             target = self.http.target("POST", path)
             raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     async def _ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         """An exchange whose answer is one JSON object. `Disconnected` when it is something else (a login page)."""
-        body = await self.http.request(method, path, **more)
+        return self._one_object(await self.http.request(method, path, **more), self.http.target(method, path))
+
+    def _one_object(self, body: bytes, target: Target) -> dict[str, Any]:
         try:
             return msgspec.json.decode(body, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            target = self.http.target(method, path)
+        except UNREADABLE as error:
             raise Disconnected(f"{target.server} does not answer like an API server", target=target) from error
 
     def _path(self, resource: Resource, name: str, namespace: str, subresource: str) -> str:

@@ -57,6 +57,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     problem: ConfigError | None = None
 
+    def __repr__(self) -> str:
+        return f"Context({self.name!r}, {self.credentials!r})"  # a proxy's address may hold a password
+
     def target(self, request: str = "") -> Target:
         """For sentences about an exchange with this context's server."""
         return Target(context=self.name, server=self.server, request=request, kubeconfig=self.kubeconfig)

@@ -33,6 +33,9 @@ class ExecSpec(msgspec.Struct, frozen=True, kw_only=True):
     file: Path | None = None
     line: int = 0
 
+    def __repr__(self) -> str:
+        return f"ExecSpec({self.command})"  # arguments and environment may hold secrets
+
 
 class OidcSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`auth-provider: oidc`: tokens, and where new ones are had. `ca_data` is PEM; `user` is the entry's name."""
@@ -156,10 +159,18 @@ def _oidc(provider: Place, user: str) -> OidcSpec:
 
 def _require_private(place: Place, address: str) -> None:
     """A refresh token opens everything that its owner may do, so it never travels in the clear."""
-    parts = urlsplit(address)
-    near = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not parts.hostname or parts.scheme not in ({"https", "http"} if near else {"https"}):
+    if not is_private(address):
         raise place.error(f'idp-issuer-url should begin with https://, not be "{address}".')
+
+
+def is_private(address: str) -> bool:
+    """Whether what is sent there is encrypted on the way, or stays on this computer."""
+    try:
+        parts = urlsplit(address)
+        near = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.scheme in ({"https", "http"} if near else {"https"})
 
 
 def claims(token: str) -> dict[str, object]:
@@ -170,8 +181,19 @@ def claims(token: str) -> dict[str, object]:
     try:
         body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         return msgspec.json.decode(body, type=dict[str, object])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, RecursionError):
         return {}
+
+
+def same_sign_in(one: Credentials, other: Credentials) -> bool:
+    """Whether two entries are equal but for the line that they stand on: what was fetched by one is good for both."""
+    return _placeless(one) == _placeless(other)
+
+
+def _placeless(given: Credentials) -> Credentials:
+    oidc = given.oidc and msgspec.structs.replace(given.oidc, line=0)
+    plugin = given.exec and msgspec.structs.replace(given.exec, line=0)
+    return msgspec.structs.replace(given, oidc=oidc, exec=plugin)
 
 
 def same_person(one: Credentials, other: Credentials) -> bool:
@@ -189,9 +211,9 @@ def same_person(one: Credentials, other: Credentials) -> bool:
 
 def _lasting(given: Credentials) -> Credentials:
     """All but what is renewed, and where it stands."""
-    oidc = given.oidc and msgspec.structs.replace(given.oidc, id_token="", refresh_token="", line=0)
-    plugin = given.exec and msgspec.structs.replace(given.exec, line=0)
-    return msgspec.structs.replace(given, token="", oidc=oidc, exec=plugin, cert_data=b"", key_data=b"")
+    bare = _placeless(given)
+    oidc = bare.oidc and msgspec.structs.replace(bare.oidc, id_token="", refresh_token="")
+    return msgspec.structs.replace(bare, token="", oidc=oidc, cert_data=b"", key_data=b"")
 
 
 def _tokens(given: Credentials) -> tuple[str, str, str]:

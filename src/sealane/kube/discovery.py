@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sealane.kube.errors import ApiError, Disconnected
+from sealane.kube.errors import UNREADABLE, ApiError, Disconnected
 from sealane.kube.http import Http
 from sealane.kube.resources import Resource
 
@@ -121,7 +121,7 @@ async def _old(http: Http, group: str, version: str) -> list[Resource]:
     try:
         body = await http.request("GET", root)
         listed = msgspec.json.decode(body, type=_OldResources).resources
-    except (ApiError, msgspec.DecodeError):
+    except (ApiError, *UNREADABLE):
         return []
     return [
         Resource(group, version, item.name, item.kind, namespaced=item.namespaced)
@@ -133,6 +133,6 @@ async def _old(http: Http, group: str, version: str) -> list[Resource]:
 def _decode(body: bytes, http: Http, path: str) -> _Answer:
     try:
         return msgspec.json.decode(body, type=_Answer)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         target = http.target("GET", path)
         raise Disconnected(f"{target.server} does not answer like a Kubernetes API server", target=target) from error

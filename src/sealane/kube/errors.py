@@ -19,6 +19,9 @@ import msgspec
 from sealane.lib.errors import Evidence, NextStep, NotAllowed, SealaneError
 from sealane.lib.text import duration
 
+UNREADABLE = (msgspec.DecodeError, RecursionError)
+"""What decoding raises for what others sent: no JSON of the wanted shape, or brackets nested without end."""
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whom we asked and for what: goes into every sentence. `request` is `GET /api/v1/pods`, without the query. `note`

@@ -8,6 +8,7 @@ reads to the end (`cat`, `tar x`) never comes back. Both are offered; the server
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Self
 
@@ -25,6 +26,7 @@ V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
 PROTOCOLS = (V5, V4)
 PIECE = 32 * 1024  # bytes of input in one message
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
+_EXIT_CODE = re.compile(r"-?[0-9]{1,9}")
 _NOT_FOUND = ("executable file not found", "no such file or directory")
 
 
@@ -126,7 +128,7 @@ class Terminal:
             return  # servers open each channel with an empty message
         try:
             end = _end_decoder.decode(data)
-        except msgspec.DecodeError:
+        except errors.UNREADABLE:
             end = _End(message=data.decode("utf-8", "replace").strip(), status="Failure")
         if end.status == "Success":
             self._ended = 0
@@ -180,7 +182,7 @@ def _wish(container: str, *, stdin: bool, tty: bool) -> list[tuple[str, str]]:
 def _exit_code(details: Details | None) -> int:
     causes = details.causes if details else []
     said = next((cause.message for cause in causes if cause.reason == "ExitCode"), "")
-    return int(said) if said.lstrip("-").isdigit() else 1
+    return int(said) if _EXIT_CODE.fullmatch(said) else 1
 
 
 def _failed(end: _End, target: Target) -> errors.ApiError:

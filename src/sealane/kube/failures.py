@@ -58,7 +58,7 @@ _status_decoder = msgspec.json.Decoder(Status)
 
 def parse_status(body: bytes) -> Status | None:
     """The `Status` in an answer's body, or None when it is something else (a pod's own error, a proxy's HTML)."""
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(*errors.UNREADABLE):
         status = _status_decoder.decode(body)
         if status.kind == "Status":
             return status
@@ -113,7 +113,9 @@ def network_error(error: BaseException, *, target: Target, limit: float | None =
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     number = error.os_error.errno
-    return os.strerror(number).lower() if number else str(error.os_error).splitlines()[0]
+    if number:
+        return os.strerror(number).lower()
+    return next(iter(str(error.os_error).splitlines()), "the connection was dropped while it was made")
 
 
 def _tls_reason(error: BaseException) -> str:

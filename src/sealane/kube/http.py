@@ -8,6 +8,7 @@ exceptions end here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,7 +19,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from sealane.kube import errors, failures
+from sealane.kube import credentials, errors, failures
 from sealane.kube.config import Context
 from sealane.kube.errors import Target
 from sealane.kube.identity import Identity
@@ -78,13 +79,16 @@ class Http:
         self._clock = clock
         self._way = Way(context, clock=clock)
         self._session: aiohttp.ClientSession | None = None
+        self._answers: set[aiohttp.ClientResponse] = set()
         self._upgraded: set[aiohttp.ClientSession] = set()
         self._closed = False
 
     def adopt(self, context: Context) -> None:
-        """Go on as `context`, the same person with renewed credentials; what is under way goes on as it began."""
-        self.context = context
-        self._way = Way(context, clock=self._clock)
+        """Go on as `context`, the same person; what is under way goes on as it began. Where the sign-in itself did not
+        change, what was fetched by it (a plugin's token) is kept."""
+        before, self.context = self.context, context
+        if not credentials.same_sign_in(before.credentials, context.credentials):
+            self._way = Way(context, clock=self._clock)
 
     async def close(self) -> None:
         """Close every connection, also of exchanges under way."""
@@ -95,6 +99,8 @@ class Http:
         """Drop every connection, also under exchanges: for when they are known to be dead (after a laptop's sleep)."""
         sessions = [*self._upgraded, *((self._session,) if self._session is not None else ())]
         self._session = None
+        for answer in list(self._answers):
+            _hang_up(answer)
         for session in sessions:
             await session.close()
 
@@ -126,6 +132,7 @@ class Http:
         """An open answer; leaving the block closes the connection unless the answer was read to its end."""
         target = self.target(call.method, call.path)
         response = await self._patiently(call)
+        self._answers.add(response)
         try:
             if not call.passthrough and response.status >= 300:
                 raise await failure(response, target=await self._noted(target, response.status))
@@ -133,6 +140,7 @@ class Http:
         except aiohttp.ClientError as error:
             raise failures.network_error(error, target=target, limit=call.timeout.sock_read) from error
         finally:
+            self._answers.discard(response)
             if response.content.at_eof():
                 response.release()
             else:
@@ -149,11 +157,12 @@ class Http:
         self._check_usable(call)
         way = self._way
         arguments = await way.arguments(call.headers, await way.identity())
+        used: list[asyncio.Transport] = []
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, socket_factory=_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=call.timeout,
-            trace_configs=[trace],
+            trace_configs=[_noting(used), trace],
         ) as session:
             self._upgraded.add(session)
             try:
@@ -166,6 +175,8 @@ class Http:
                 )
             finally:
                 self._upgraded.discard(session)
+                for transport in used:  # after the WebSocket's own farewell; see `_hang_up`
+                    transport.abort()
 
     async def renew(self) -> bool:
         """Sign in anew after the server refused the current identity; True when that changed anything."""
@@ -274,6 +285,19 @@ def _hang_up(response: aiohttp.ClientResponse) -> None:
     response.close()
 
 
+def _noting(used: list[asyncio.Transport]) -> aiohttp.TraceConfig:
+    """Keeps the transport that a handshake used: once the WebSocket is closed, aiohttp no longer says which it was."""
+
+    async def ended(_: object, __: object, params: aiohttp.TraceRequestEndParams) -> None:
+        connection = params.response.connection
+        if connection is not None and connection.transport is not None:
+            used.append(connection.transport)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    return trace
+
+
 async def next_part(content: aiohttp.StreamReader) -> bytes:
     """What has arrived of a body; empty at its end. aiohttp's exceptions pass, to be named by `Http.open`.
 
@@ -321,7 +345,7 @@ def _asked_to_wait(response: aiohttp.ClientResponse) -> float:
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     """`Retry-After` in seconds; API servers never send the date form."""
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _socket(info: Any) -> socket.socket:

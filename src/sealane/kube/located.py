@@ -16,6 +16,9 @@ import yaml
 from sealane.kube.errors import ConfigError
 from sealane.lib.errors import NextStep
 
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a kubeconfig. One with a thousand clusters has 6 MB; a link to a device has no end."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -102,12 +105,15 @@ class Place:
 def read(file: Path) -> Place:
     """The document in `file`. `ConfigError` with the line when it cannot be read or is not YAML."""
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST + 1)
     except OSError as error:
         step = NextStep(title="See what is there and who may read it", command=f"ls -l {file}")
         raise ConfigError(
             f"the kubeconfig cannot be read ({(error.strerror or '').lower()}).", file=file, step=step
         ) from error
+    if len(content) > LARGEST:
+        raise ConfigError(f"this is no kubeconfig: it is larger than {LARGEST:,} bytes.", file=file)
     try:
         node = yaml.compose(content, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import aiohttp
 import msgspec
@@ -64,19 +64,42 @@ async def opened(http: Http, path: str, options: Options) -> AsyncIterator[aioht
         yield response
 
 
-async def lines(response: aiohttp.ClientResponse, *, end: bytes = b"") -> AsyncIterator[bytes]:
+async def lines(
+    response: aiohttp.ClientResponse, *, end: bytes = b"", longest: int | None = None
+) -> AsyncIterator[bytes]:
     """Complete lines, each followed by `end`; what is left when the stream ends is given as it is.
 
-    A line longer than `LONGEST_LINE` is handed on in pieces rather than held.
+    A line longer than `longest` (None: `LONGEST_LINE`) is handed on in pieces of just that size rather than held.
     """
-    rest = b""
+    most = longest or LONGEST_LINE
+    rest: list[bytes] = []  # parts of a line that has not ended: joined once, as a slow writer makes thousands of them
+    held = 0
     while part := await next_part(response.content):
-        whole = (rest + part).split(b"\n")
-        rest = whole.pop()
-        for line in whole:
-            yield line + end
-        if len(rest) > LONGEST_LINE:
-            yield rest
-            rest = b""
-    if rest:
-        yield rest
+        *whole, last = part.split(b"\n")
+        if whole:
+            whole[0] = b"".join((*rest, whole[0]))
+            rest, held = [], 0
+            for line in whole:
+                for piece in _cut(line, most):
+                    yield piece
+                yield line[_even(line, most) :] + end
+        rest.append(last)
+        held += len(last)
+        if held > most:
+            line = b"".join(rest)
+            for piece in _cut(line, most):
+                yield piece
+            rest = [line[_even(line, most) :]]
+            held = len(rest[0])
+    if held:
+        yield b"".join(rest)
+
+
+def _even(line: bytes, most: int) -> int:
+    """Where the last piece of a long line begins; 0 for others."""
+    return 0 if len(line) <= most else len(line) // most * most
+
+
+def _cut(line: bytes, most: int) -> Iterator[bytes]:
+    """All whole pieces of a long line; none of others."""
+    return (line[at : at + most] for at in range(0, _even(line, most), most))

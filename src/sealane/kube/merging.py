@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterable, Collection, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -26,7 +26,9 @@ LEAVE = 5.0  # seconds that a source which left may go on
 LIMIT = 10 * 1024 * 1024  # bytes of each container's log, where nothing is followed
 _QUEUE = 2_000
 _BATCH = 2_000
+_HELD = 16 * 1024 * 1024  # bytes of live lines that wait to be read
 Sources = AsyncIterable[Collection[Source]]
+Guard = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def fixed(*sources: Source) -> AsyncGenerator[Collection[Source], None]:
@@ -65,13 +67,16 @@ async def _whole(http: Http, source: Source, wish: Wish, told: Told | None) -> l
 
 
 async def merged(
-    http: Http, sources: Sources, wish: Wish, *, clock: Clock, told: Told | None = None
+    http: Http, sources: Sources, wish: Wish, *, clock: Clock, told: Told | None = None, guard: Guard | None = None
 ) -> AsyncGenerator[Line, None]:
     """Lines of all sources, followed until each has ended and no more can join. Close it with `contextlib.aclosing`.
 
-    A source that fails is told and left out; without `told` its error ends everything.
+    A source that fails is told and left out; without `told` its error ends everything. `guard` runs beside it, and what
+    it raises ends everything too: an API server goes on with a log that it would not open again.
     """
     merger = _Merger(http, wish, clock=clock, told=told)
+    if guard is not None:
+        merger.watch(guard())
     try:
         async with aclosing(merger.lines(sources)) as found:
             async for line in found:
@@ -89,8 +94,11 @@ class _Merger:
         self._clock = clock
         self._told = told
         self._queue: asyncio.Queue[Line | None] = asyncio.Queue(_QUEUE)
+        self._held = 0
+        self._room = asyncio.Event()
         self._tasks: dict[Source, asyncio.Task[None]] = {}
         self._all: set[asyncio.Task[None]] = set()
+        self._guards: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
     async def lines(self, sources: Sources) -> AsyncGenerator[Line, None]:
@@ -99,11 +107,18 @@ class _Merger:
             for line in sorted(await self._next(), key=lambda line: line.at):
                 yield line
 
+    def watch(self, guard: Coroutine[Any, Any, None]) -> None:
+        """Run this until the end; nothing waits for its own end."""
+        task = asyncio.create_task(guard, name="logs: guard")
+        self._guards.add(task)
+        task.add_done_callback(self._on_end)
+
     async def stop(self) -> None:
         """End every task, and wait for it."""
-        for task in self._all:
+        left = (*self._all, *self._guards)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._all, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _next(self) -> list[Line]:
         """What comes next, and what comes a moment later where several speak at once."""
@@ -112,6 +127,8 @@ class _Merger:
             async with asyncio.timeout(SETTLE if len(self._tasks) > 1 else 0):
                 while len(found) < _BATCH:
                     found.append(await self._queue.get())
+        self._held -= sum(len(line.data) for line in found if line is not None)
+        self._room.set()
         if self._error is not None:
             raise self._error
         return [line for line in found if line is not None]
@@ -142,6 +159,10 @@ class _Merger:
             tail = tailing.follow(self._http, source, self._wish, clock=self._clock, told=self._told)
             async with aclosing(tail) as lines:
                 async for line in lines:
+                    while self._held > _HELD:  # few lines may be many bytes
+                        self._room.clear()
+                        await self._room.wait()
+                    self._held += len(line.data)
                     await self._queue.put(line)
         except SealaneError as error:
             if self._told is None:

@@ -14,7 +14,7 @@ import datetime
 import shlex
 import ssl
 from pathlib import Path
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -22,7 +22,7 @@ import msgspec
 
 from sealane.kube import credentials, egress, failures
 from sealane.kube.credentials import OidcSpec
-from sealane.kube.errors import ConfigError, IssuerFailed, SignInEnded, Target, Unreachable
+from sealane.kube.errors import UNREADABLE, ConfigError, IssuerFailed, SignInEnded, Target, Unreachable
 from sealane.kube.identity import Identity
 from sealane.kube.renewed import Grant, Renewed
 from sealane.lib.clock import Clock
@@ -97,7 +97,7 @@ class Issuer:
         status, body = await self._send(session, trust, described)
         try:
             answer = msgspec.json.decode(body, type=Answer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._failed(f"its token endpoint answers {status} with something that is no JSON") from error
         if answer.error or status != 200:
             raise self._refused(status, answer)
@@ -118,11 +118,14 @@ class Issuer:
                 raise self._failed(f"it answers {response.status} to {url}")
         try:
             found = msgspec.json.decode(body, type=Discovered)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._failed(f"what stands at {url} is no description of an issuer") from error
         if found.issuer.rstrip("/") != self._spec.issuer.rstrip("/"):
             raise self._failed(f"it calls itself {found.issuer[:200]}")
-        if urlsplit(found.token_endpoint).scheme != "https" and not self._spec.issuer.startswith("http://"):
+        plain = self._spec.issuer.startswith("http://")  # which only one of this computer may be
+        if not credentials.is_private(found.token_endpoint) or (
+            found.token_endpoint.startswith("http://") and not plain
+        ):
             raise self._failed("its token endpoint is not encrypted")
         return found
 

@@ -21,13 +21,14 @@ import msgspec
 
 from sealane.kube.config import Context
 from sealane.kube.credentials import ExecSpec
-from sealane.kube.errors import ExecPluginFailed, ExecPluginMissing
+from sealane.kube.errors import UNREADABLE, ExecPluginFailed, ExecPluginMissing
 from sealane.lib.errors import NextStep
 from sealane.lib.text import duration
 
 LIMIT = 60.0
 MOST = 1024 * 1024  # bytes of an answer; a token has hundreds
 WORDS = 64 * 1024  # bytes of stderr that are kept, from its end
+LINGER = 1.0  # seconds for the end of stderr: a browser that the plugin opened holds it for hours
 
 
 class Granted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -102,29 +103,35 @@ async def _start(spec: ExecSpec, context: Context) -> asyncio.subprocess.Process
 
 async def _heard(process: asyncio.subprocess.Process) -> tuple[bytes | None, bytes]:
     """All of stdout (None for too much of it) and the end of stderr; returns when the process has ended, or talked too
-    much."""
-    stdout, stderr = process.stdout, process.stderr
-    if stdout is None or stderr is None:  # never: both are pipes
-        return b"", b""
-    words = asyncio.ensure_future(_last(stderr))
+    much. A browser that it left open holds stderr, and is not waited for."""
+    stdout, stderr = bytearray(), bytearray()
+    answer = asyncio.ensure_future(_all(process.stdout, stdout))
+    words = asyncio.ensure_future(_last(process.stderr, stderr))
+    ended = asyncio.ensure_future(process.wait())
     try:
-        answer = b""
-        while part := await stdout.read(65536):
-            answer += part
-            if len(answer) > MOST:
-                return None, b""
-        said = await words
-        await process.wait()
-        return answer, said
+        await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if len(stdout) <= MOST:
+            await asyncio.wait({answer, words, ended}, timeout=LINGER)
+        while process.returncode is None and len(stdout) <= MOST:
+            await asyncio.wait({ended}, timeout=LINGER)
+        return bytes(stdout) if len(stdout) <= MOST else None, bytes(stderr)
     finally:
-        words.cancel()
+        for task in (answer, words, ended):
+            task.cancel()
+        await asyncio.gather(answer, words, ended, return_exceptions=True)
 
 
-async def _last(stream: asyncio.StreamReader) -> bytes:
-    kept = b""
-    while part := await stream.read(65536):
-        kept = (kept + part)[-WORDS:]
-    return kept
+async def _all(stream: asyncio.StreamReader | None, kept: bytearray) -> None:
+    """Read into `kept` until the end, or until there is more than `MOST`."""
+    while stream is not None and len(kept) <= MOST and (part := await stream.read(65536)):
+        kept += part
+
+
+async def _last(stream: asyncio.StreamReader | None, kept: bytearray) -> None:
+    """Read to the end; `kept` holds the last `WORDS` bytes."""
+    while stream is not None and (part := await stream.read(65536)):
+        kept += part
+        del kept[:-WORDS]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -132,7 +139,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    # There is no public way to let go of a pipe that is not read to its end; with one, `wait` may never return.
+    process._transport.close()  # type: ignore[attr-defined]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            await process.wait()
 
 
 def exec_info(spec: ExecSpec, context: Context) -> str:
@@ -154,7 +165,7 @@ def exec_info(spec: ExecSpec, context: Context) -> str:
 def _parse(spec: ExecSpec, context: Context, stdout: bytes) -> Granted:
     try:
         answer = msgspec.json.decode(stdout, type=_Answer)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _failed(spec, context, "answered something that is no ExecCredential") from error
     if answer.kind != "ExecCredential" or answer.api_version != spec.api_version:
         got = f"{answer.kind or 'nothing'} of {answer.api_version or 'no version'}"

@@ -3,6 +3,10 @@
 A dozen watches use one identity, and all of them are refused in the same moment. So there is one renewal at a time,
 shared by everybody; and one that does not help (it fails, its answer is refused again, or has ended already) is
 repeated ever more slowly, because running a login program each second opens browser windows and locks accounts.
+
+People and time servers set the wall clock, so the end of a grant is kept on both clocks. It is renewed when either says
+that it ends, and is useless only when both do: a clock that is set back keeps nothing for ever, and one that jumps
+ahead signs nobody out.
 """
 
 from __future__ import annotations
@@ -45,16 +49,19 @@ class Renewed:
         self._source = source
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._grant = first
+        self._grant: Grant | None = None
+        self._ends_at = float("inf")  # when the grant ends by the steady clock
         self._failure: ConfigError | None = None
         self._in_vain = 0  # renewals in a row that did not help
         self._not_before = float("-inf")
         self._again = clock.now()
+        if first is not None:
+            self._hold(first)
 
     async def current(self) -> Identity:
         """The identity, renewed when it ends; while renewing is not due again, the last failure is raised anew."""
         async with self._lock:
-            if self._grant is not None and not self._ends_within(self._grant, EARLY):
+            if self._grant is not None and not any(self._ends_within(EARLY)):
                 return self._grant.identity
             if self._clock.monotonic() < self._not_before:
                 return self._meanwhile().identity
@@ -75,7 +82,7 @@ class Renewed:
 
     def accepted(self, identity: Identity) -> None:
         """See `auth.Provider`."""
-        if self._grant is not None and identity == self._grant.identity and not self._ends_within(self._grant, EARLY):
+        if self._grant is not None and identity == self._grant.identity and not any(self._ends_within(EARLY)):
             self._in_vain = 0
 
     @property
@@ -99,13 +106,13 @@ class Renewed:
             if self._grant is not None and self._still_good():
                 return self._grant
             raise
-        if self._ends_within(grant, EARLY):
+        if any(self._ends_within(EARLY)):
             self._wait()
         return grant
 
     async def _fetch(self) -> Grant:
         try:
-            self._grant = await self._source.fetch()
+            self._hold(grant := await self._source.fetch())
         except ConfigError as error:
             self._failure = error
             self._wait()
@@ -113,7 +120,14 @@ class Renewed:
                 self._grant = None
             raise
         self._failure = None
-        return self._grant
+        return grant
+
+    def _hold(self, grant: Grant) -> None:
+        """Keep it, and note what its end is on the clock that nobody sets."""
+        self._grant, self._ends_at = grant, float("inf")
+        if grant.until is not None:
+            left = (grant.until - self._clock.now()) / datetime.timedelta(seconds=1)
+            self._ends_at = self._clock.monotonic() + left
 
     def _wait(self) -> None:
         """Count a renewal that has not helped yet, and ask no sooner than after a pause that doubles."""
@@ -123,9 +137,12 @@ class Renewed:
         self._again = self._clock.now() + datetime.timedelta(seconds=pause)
 
     def _still_good(self) -> bool:
-        """Whether what we hold has an end, and has not come to it."""
-        grant = self._grant
-        return grant is not None and grant.until is not None and not self._ends_within(grant, datetime.timedelta())
+        """Whether what we hold has an end, and has not come to it by one clock at least."""
+        return self._grant is not None and self._grant.until is not None and not all(self._ends_within())
 
-    def _ends_within(self, grant: Grant, margin: datetime.timedelta) -> bool:
-        return grant.until is not None and self._clock.now() >= grant.until - margin
+    def _ends_within(self, margin: datetime.timedelta = datetime.timedelta()) -> tuple[bool, bool]:
+        """Whether what we hold ends so soon, by the wall clock and by the steady one."""
+        if self._grant is None or self._grant.until is None:
+            return False, False
+        by_wall = self._clock.now() >= self._grant.until - margin
+        return by_wall, self._clock.monotonic() >= self._ends_at - margin.total_seconds()

@@ -9,13 +9,16 @@ before (same time, same text, as often) are passed over: none is lost and none c
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import email.utils
+import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
+import aiohttp
 import msgspec
 
 from sealane.kube import errors, logs
@@ -24,11 +27,16 @@ from sealane.kube.resources import PODS
 from sealane.lib.clock import Clock
 from sealane.lib.errors import SealaneError
 
+LONGEST = 256 * 1024
+"""Bytes of a line that are held; the rest of it comes as another."""
+
 PATIENCE = 120.0  # seconds of failures in a row until following is given up
 _WAITS = (0.5, 1.0, 2.0, 4.0)
 _SECOND = 1_000_000_000
 _OVERLAP = 2 * _SECOND
 _MOST_KEPT = 50_000  # lines remembered to tell repeated ones
+_DIGEST = 32  # bytes
+_LATEST = 253_402_300_800  # seconds since 1970: the year 10000, which no date has
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)(?: |$)")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -80,20 +88,41 @@ Told = Callable[[Source, SealaneError], None]
 def parse(raw: bytes, source: Source) -> Line:
     """A line that was asked for with its time."""
     found = _STAMP.match(raw)
-    if found is None:
+    seconds = _seconds((found[1] + found[3]).decode()) if found is not None else None
+    if found is None or seconds is None:
         return Line(pod=source.pod, container=source.container, data=raw)
-    whole = datetime.datetime.fromisoformat((found[1] + found[3]).decode())
-    at = int(whole.timestamp()) * _SECOND + int((found[2] or b"").ljust(9, b"0"))
+    at = seconds * _SECOND + int((found[2] or b"").ljust(9, b"0"))
     time = raw[: found.end()].decode().rstrip(" ")
     return Line(pod=source.pod, container=source.container, data=raw[found.end() :], time=time, at=at)
+
+
+def _seconds(stamp: str) -> int | None:
+    """Since 1970; None for what looks like a time and is none."""
+    try:
+        found = int(datetime.datetime.fromisoformat(stamp).timestamp())
+    except (ValueError, OverflowError):
+        return None
+    return found if 0 <= found < _LATEST else None
+
+
+async def _parsed(response: aiohttp.ClientResponse, source: Source) -> AsyncGenerator[tuple[Line, bool], None]:
+    """Lines, and whether each has its end. One longer than `LONGEST` comes in pieces that have the time of the first:
+    what a pod writes in the middle of a line is not taken for a time."""
+    begun: Line | None = None
+    async for raw in logs.lines(response, end=b"\n", longest=LONGEST):
+        whole, data = raw.endswith(b"\n"), raw.removesuffix(b"\n")
+        line = parse(data, source) if begun is None else msgspec.structs.replace(begun, data=data)
+        if data or begun is None:
+            yield line, whole or len(data) >= LONGEST
+        begun = None if whole else line
 
 
 async def read(http: Http, source: Source, wish: Wish) -> AsyncGenerator[Line, None]:
     """What is there now. `ApiError`, `Unreachable`."""
     options = _options(source, wish, follow=False)
     async with logs.opened(http, source.path, options) as response:
-        async for raw in logs.lines(response):
-            yield parse(raw, source)
+        async for line, _ in _parsed(response, source):
+            yield line
 
 
 async def follow(
@@ -123,7 +152,7 @@ class _Tail:
         self._opened = False
         self._failing_since: float | None = None
         self._said = ""
-        self._partial = b""
+        self._partial: Line | None = None
 
     async def lines(self) -> AsyncGenerator[Line, None]:
         restarts: int | None = None
@@ -140,25 +169,24 @@ class _Tail:
             async for line in self._pass(previous=False):
                 yield line
             if self._failing_since is None and (await self._look()).ended:
-                if self._partial:
-                    yield parse(self._partial, self._source)
+                if self._partial is not None:
+                    yield self._partial
                 return
             tries = 0 if self._seen.count > before else tries + 1
             await self._clock.sleep(_WAITS[min(tries, len(_WAITS) - 1)])
 
     async def _pass(self, *, previous: bool) -> AsyncGenerator[Line, None]:
         """One connection: lines that were not given before. Failures that may pass are kept in `_failing_since`."""
-        self._partial = b""
+        self._partial = None
         options = self._options(previous=previous)
         known = self._seen.copy()
         try:
             async with logs.opened(self._http, self._source.path, options) as response:
                 self._on_opened(response.headers.get("Date", ""))
-                async for raw in logs.lines(response, end=b"\n"):
-                    if not raw.endswith(b"\n"):  # cut on the way, or the last words of an ended container
-                        self._partial = raw
+                async for line, whole in _parsed(response, self._source):
+                    if not whole:  # cut on the way, or the last words of an ended container
+                        self._partial = line
                         continue
-                    line = parse(raw.removesuffix(b"\n"), self._source)
                     if known.forget(line):
                         continue
                     self._failing_since, self._said = None, ""
@@ -212,7 +240,7 @@ class _Tail:
             return _State(ended=True)  # as kubectl: the end of the answer is the end
         except (errors.ApiError, errors.Unreachable):
             return _State()
-        return _state(msgspec.json.decode(pod, type=dict[str, Any]), self._source.container)
+        return _read_state(pod, self._source.container)
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +249,13 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     ended: bool = False
     gone: bool = False
+
+
+def _read_state(pod: bytes, container: str) -> _State:
+    """What is no pod, or one that nests without end, says nothing."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError, AttributeError, TypeError, ValueError):
+        return _state(msgspec.json.decode(pod, type=dict[str, Any]), container)
+    return _State()
 
 
 def _state(pod: dict[str, Any], container: str) -> _State:
@@ -235,12 +270,21 @@ def _state(pod: dict[str, Any], container: str) -> _State:
     return _State(restarts=restarts, ended=ended or status.get("phase") in ("Succeeded", "Failed"))
 
 
+_Key = tuple[int, bytes]
+
+
+def _key(line: Line) -> _Key:
+    """What tells a line; of a long one its digest, so that remembering it costs no more than a short one."""
+    short = len(line.data) <= _DIGEST
+    return line.at, line.data if short else hashlib.blake2b(line.data, digest_size=_DIGEST).digest()
+
+
 class Seen:
     """Lines of the last two seconds (of the log's own time), as often as they were given."""
 
     def __init__(self) -> None:
-        self._counts: collections.Counter[tuple[int, bytes]] = collections.Counter()
-        self._order: collections.deque[tuple[int, bytes]] = collections.deque()
+        self._counts: collections.Counter[_Key] = collections.Counter()
+        self._order: collections.deque[_Key] = collections.deque()
         self._newest = 0
         self.count = 0
 
@@ -262,7 +306,7 @@ class Seen:
     def add(self, line: Line) -> None:
         """It was given."""
         self.count += 1
-        key = (line.at, line.data)
+        key = _key(line)
         self._newest = max(self._newest, line.at)
         self._counts[key] += 1
         self._order.append(key)
@@ -271,7 +315,7 @@ class Seen:
 
     def forget(self, line: Line) -> bool:
         """Whether it was given before, once for each time."""
-        key = (line.at, line.data)
+        key = _key(line)
         if not self._counts.get(key):
             return False
         self._drop(key)
@@ -283,7 +327,7 @@ class Seen:
         made._counts = self._counts.copy()
         return made
 
-    def _drop(self, key: tuple[int, bytes]) -> None:
+    def _drop(self, key: _Key) -> None:
         self._counts[key] -= 1
         if self._counts[key] <= 0:
             del self._counts[key]

@@ -118,22 +118,31 @@ class _Reflector:
                         for change in changes:
                             yield change
             except _NoWatchList:
+                if self._live:  # taken anew in its own time, which takes longer now than "live" may be said
+                    self._live = False
+                    yield Condition("reconnecting")
                 continue
             except SealaneError as failure:
                 error = failure
             lasted = self._clock.monotonic() - started
             if lasted >= _STEADY:
                 self._failures = 0
-            if error is None and not self._heard and lasted < _QUICK:
-                self._failures += 1
-                if self._failures > _HASTY:
-                    error = errors.Disconnected("the server ends every watch at once", target=self._target())
+            error = error or self._hasty(lasted)
             if error is not None:
                 for change in self._broken(error):
                     yield change
             elif lasted >= _QUICK:
                 continue  # the server ended the watch in its own time: go on at once
             await self._clock.sleep(self._wait(error))
+
+    def _hasty(self, lasted: float) -> SealaneError | None:
+        """A server that ends watch after watch at once, without a word, is followed by nobody."""
+        if self._heard or lasted >= _QUICK:
+            return None
+        self._failures += 1
+        if self._failures <= _HASTY:
+            return None
+        return errors.Disconnected("the server ends every watch at once", target=self._target())
 
     async def _stretch(self) -> AsyncGenerator[Iterable[Change], None]:
         """Take everything if that is due, then follow one watch to its end."""
@@ -313,8 +322,9 @@ class _Reflector:
         if self._denials == 1 and self._synced:
             yield Condition("reconnecting", error)
             return
+        if isinstance(error, (*_DENIALS, errors.ConfigError)):
+            self._version = ""  # tried again so seldom that a restart, and another history, may go unseen
         if isinstance(error, errors.NotFound):
-            self._version = ""
             yield from self._known.clear()
         yield Condition(_state(error, mending=was_live or (answered and self._synced)), error)
 

@@ -7,6 +7,7 @@ more, a certificate that has ended) is known here, and is told as a note for the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from sealane.kube import auth, certificates, egress, errors, tls
 from sealane.kube.config import Context
 from sealane.kube.identity import Identity, impersonation
 from sealane.lib.clock import Clock
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Way:
@@ -91,6 +94,10 @@ class Way:
         headers.setdefault("Accept", "application/json")
         headers["User-Agent"] = f"sealane/{__version__}"
         if identity.authorization:
+            if _UNFIT.search(identity.authorization):  # the HTTP library would call it an attack
+                raise errors.ConfigError(
+                    f"{self.context.name}: the token or password has a line break or another control character in it."
+                )
             headers["Authorization"] = identity.authorization
         for name, value in self._acting:
             headers.add(name, value)

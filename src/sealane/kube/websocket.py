@@ -161,14 +161,24 @@ def _listener(refusals: list[Exception], target: Target) -> aiohttp.TraceConfig:
         if params.response.status != 101:
             refusals.append(await failure(params.response, target=target))
 
+    async def redirected(_: object, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+        """aiohttp would follow it, and show another server our certificate and for whom we act."""
+        params.response.close()
+        raise NoWebSocket(f"{target.server} answers {params.response.status} and leads elsewhere", target=target)
+
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(ended)
+    trace.on_request_redirect.append(redirected)
     return trace
 
 
 def _worded(refusal: Exception, target: Target) -> Exception:
-    """An API server that never saw our Upgrade header says so in a way that names no cause."""
-    if isinstance(refusal, errors.ApiError) and refusal.message.startswith("Upgrade request required"):
+    """Where the API server names no cause itself: it never saw our Upgrade header, or nothing listens in the pod."""
+    if not isinstance(refusal, errors.ApiError):
+        return refusal
+    if refusal.message.startswith("error dialing backend") and "/proxy/" in target.request:
+        return errors.PodUnreachable(refusal.status, refusal.reason, refusal.message, target=target)
+    if refusal.message.startswith("Upgrade request required"):
         return NoWebSocket("something on the way to the API server drops the request for a WebSocket", target=target)
     return refusal
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 
-from sealane.kube.errors import Disconnected, Target
+from sealane.kube.errors import UNREADABLE, Disconnected, Target
 from sealane.kube.failures import Status
 from sealane.kube.http import next_part
 
@@ -137,6 +137,8 @@ def raw_object(data: bytes | msgspec.Raw) -> RawObject:
         metadata = _header.decode(data).metadata
     except msgspec.ValidationError:
         return RawObject(_salvaged(data), bytes(data))
+    except RecursionError as error:
+        raise msgspec.ValidationError("the object nests without end") from error
     raw = bytes(data)
     if metadata.managed_fields:
         raw = without_managed_fields(raw, bytes(metadata.managed_fields))
@@ -156,7 +158,10 @@ def raw_object(data: bytes | msgspec.Raw) -> RawObject:
 
 def _salvaged(data: bytes | msgspec.Raw) -> Meta:
     """As much of a header as can be made of metadata that is not as it should be."""
-    body = msgspec.json.decode(data)
+    try:
+        body = msgspec.json.decode(data)
+    except RecursionError as error:
+        raise msgspec.ValidationError("the object nests without end") from error
     found: Any = body.get("metadata") if isinstance(body, dict) else None
     found = found if isinstance(found, dict) else {}
     name = found.get("name")
@@ -226,7 +231,7 @@ def page(body: bytes, *, target: Target) -> RawPage:
                 objects.append(raw_object(prefix + bytes(item)[1:] if prefix else item))
             except msgspec.DecodeError:  # the list as a whole is JSON, so this is about the item alone
                 unreadable += 1
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Disconnected(f"{target.server} sent something that is no list of objects", target=target) from error
     meta = found.metadata
     return RawPage(objects, meta.resource_version, meta.continue_, meta.remaining_item_count, unreadable)
@@ -272,14 +277,14 @@ async def events(content: aiohttp.StreamReader, *, target: Target) -> AsyncGener
         raise Disconnected(f"{target.server} cut a watch event short", target=target) from broken
 
 
-def _decoded(lines: list[bytes]) -> tuple[list[RawEvent], msgspec.DecodeError | None]:
+def _decoded(lines: list[bytes]) -> tuple[list[RawEvent], Exception | None]:
     """The events of whole lines, up to the first that is none: what came whole before it still counts."""
     batch: list[RawEvent] = []
     try:
         for line in lines:
             if line:
                 batch.append(_one_event(line))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return batch, error
     return batch, None
 
@@ -298,7 +303,7 @@ def bookmark(data: bytes | msgspec.Raw) -> tuple[str, bool]:
     """A BOOKMARK's resource version ("" when it has none), and whether it ends the initial events of a WatchList."""
     try:
         found = _bookmark.decode(data).metadata
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "", False
     return found.resource_version, (found.annotations or {}).get("k8s.io/initial-events-end") == "true"
 
@@ -307,5 +312,5 @@ def status(data: bytes | msgspec.Raw) -> Status:
     """The Status of an ERROR event; an empty one when it is something else."""
     try:
         return _status.decode(data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Status()

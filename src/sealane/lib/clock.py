@@ -18,10 +18,14 @@ class Clock(Protocol):
         """Wall time, aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds since some start; never steps back."""
+        """Seconds since some start, those in which the machine was suspended included; never steps back."""
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""On Linux `time.monotonic` stands still while the machine is suspended: an hour-old list would seem seconds old."""
 
 
 class SystemClock:
@@ -31,7 +35,7 @@ class SystemClock:
         return datetime.datetime.now(datetime.UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_STEADY)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -51,6 +55,10 @@ class ManualClock:
         """Move both readings forward."""
         self._now += datetime.timedelta(seconds=seconds)
         self._monotonic += seconds
+
+    def set_wall(self, seconds: float) -> None:
+        """Put the wall clock alone on by so much, or back."""
+        self._now += datetime.timedelta(seconds=seconds)
 
     def now(self) -> datetime.datetime:
         return self._now

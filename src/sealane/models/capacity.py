@@ -108,7 +108,7 @@ def would_start(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, 
         told = f"You may not read the nodes of {cluster.name}, so whether it starts now is not known."
         return Verdict(starts="waits", sentence=told)
     if not share.on_gpu:
-        return _on_cpu(found, cluster, copies=copies)
+        return _on_cpu(found, cluster, copies=copies) if cluster.pods_known else _unknown_use(cluster)
     nodes = gpu_nodes(cluster)
     if not nodes:
         return Verdict(starts="never", sentence=f"{cluster.name} has no GPU that takes work.")
@@ -129,7 +129,12 @@ def would_start(found: Fit, cluster: ClusterFacts, *, share: Share, queue: str, 
         blocked = _queue_verdict(cluster, queue=queue, total=total)
         if blocked is not None:
             return blocked
-    return _by_cards(cluster, fitting, share=share, copies=copies)
+    return _by_cards(cluster, fitting, share=share, copies=copies) if cluster.pods_known else _unknown_use(cluster)
+
+
+def _unknown_use(cluster: ClusterFacts) -> Verdict:
+    told = f"You may not list all pods of {cluster.name}, so whether there is room now is not known."
+    return Verdict(starts="waits", sentence=told)
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):

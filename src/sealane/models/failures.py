@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from sealane.kube import quantities
+from sealane.models.stage_views import Terminated
 
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+), used: (.+), limited: (.+)$", re.DOTALL)
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request: (.+)', re.DOTALL)
@@ -106,6 +108,45 @@ def image(name: str, *, node: str, reason: str, message: str) -> str:
     """Why an image cannot be pulled."""
     said = _line(message) or reason
     return f"The image {name} cannot be pulled on {node}: {said}."
+
+
+def image_cause(message: str, events: Sequence[str], *, image: str) -> str:
+    """Why an image cannot be pulled, also while the kubelet only backs off: then its message or the last event says."""
+    _, found, cause = message.partition("ErrImagePull: ")
+    if found:
+        return cause
+    if not message.startswith("Back-off"):
+        return message
+    lead = f'Failed to pull image "{image}": '
+    told = [event.removeprefix(lead) for event in events if event.startswith(lead)]
+    return told[-1] if told else message
+
+
+def unheard(pod: str, *, node: str) -> str:
+    """Why a copy cannot be reached although nothing is wrong with it."""
+    return (
+        f"The node {node} is not heard of any more, so nobody reaches {pod}; "
+        "Kubernetes makes it anew elsewhere if the node stays away."
+    )
+
+
+def silent(pod: str, *, node: str) -> str:
+    """Why a copy that Kubernetes calls ready is no use: it answered, and does not any more."""
+    return (
+        f"{pod} answered and is out of reach now, though Kubernetes still calls it ready; "
+        f"the node {node} or the way to it may be lost."
+    )
+
+
+def again(ended: Terminated | None, *, restarts: int) -> str:
+    """What stands behind `loads … into memory` when the engine failed before, "" when it did not."""
+    if ended is None or not restarts or (ended.exit_code == 0 and ended.reason != "OOMKilled"):
+        return ""
+    why = (
+        "was killed for its memory (OOMKilled)" if ended.reason == "OOMKilled" else f"ended with code {ended.exit_code}"
+    )
+    times = "once" if restarts == 1 else f"{restarts} times"
+    return f" again: the engine {why} and was restarted {times}"
 
 
 def last_line(message: str) -> str:

@@ -32,7 +32,7 @@ from sealane.models.stage_views import (
     QueueFact,
     Snapshot,
     Volume,
-    view,
+    readable,
 )
 from sealane.models.types import Hosted, KvType, ModelSpec, Share, Stage, Storage
 
@@ -69,8 +69,7 @@ class NotHosted(SealaneError):
 
 def deployments(cluster: Cluster) -> Iterator[DeploymentView]:
     """Our Deployments in a cluster, by namespace and name."""
-    for obj in cluster.list(resources.DEPLOYMENTS, labels=OURS):
-        found = cast(DeploymentView, view(obj, DeploymentView))
+    for found in readable(cluster.list(resources.DEPLOYMENTS, labels=OURS), DeploymentView):
         if found.model:
             yield found
 
@@ -78,7 +77,7 @@ def deployments(cluster: Cluster) -> Iterator[DeploymentView]:
 def deployment_of(cluster: Cluster, namespace: str, name: str) -> DeploymentView | None:
     """Our Deployment of that name, or None; somebody else's does not count."""
     obj = cluster.get(resources.DEPLOYMENTS, namespace, name)
-    found = cast(DeploymentView, view(obj, DeploymentView)) if obj else None
+    found = next(readable([obj] if obj else [], DeploymentView), None)
     return found if found is not None and is_ours(found) else None
 
 
@@ -90,6 +89,13 @@ def selector(name: str) -> str:
 def is_ours(deployment: DeploymentView) -> bool:
     """Whether Sealane made it, and for a model."""
     return deployment.metadata.label(MANAGED_BY) == MANAGER and bool(deployment.model)
+
+
+def _hidden(cluster: Cluster, namespace: str) -> bool:
+    """Whether pods may not be read there: the rights say so, or the watches do without that namespace."""
+    read = cluster.reads(resources.PODS)
+    unread = read is not None and namespace not in read
+    return unread or cluster.may("list", resources.PODS, namespace).answer == "no"
 
 
 def picture(
@@ -107,17 +113,18 @@ def picture(
         now=cluster.now(),
         deployment=deployment,
         pods=tuple(pods),
+        pods_hidden=_hidden(cluster, namespace),
         events=tuple(
-            view(obj, EventView)
+            event
             for uid in about
-            for obj in cluster.linked(resources.EVENTS, uid)
-            if obj.get("reason") not in NOISE
+            for event in readable(cluster.linked(resources.EVENTS, uid), EventView)
+            if event.reason not in NOISE
         ),
         pod_groups=tuple(
-            view(obj, PodGroupView)
+            group
             for pod in pods
             if not pod.spec.node_name
-            for obj in cluster.linked(resources.PODGROUPS, pod.metadata.uid)
+            for group in readable(cluster.linked(resources.PODGROUPS, pod.metadata.uid), PodGroupView)
         ),
         queues=_queues(cluster),
         engines=dict(engines or {}),
@@ -132,7 +139,7 @@ def _pods(cluster: Cluster, deployment: DeploymentView | None) -> list[PodView]:
     if deployment is None:
         return []
     owners = _replicasets(cluster, deployment)
-    return [view(obj, PodView) for uid in owners for obj in cluster.linked(resources.PODS, uid)]
+    return [pod for uid in owners for pod in readable(cluster.linked(resources.PODS, uid), PodView)]
 
 
 def _queues(cluster: Cluster) -> tuple[QueueFact, ...] | None:
@@ -168,7 +175,8 @@ def _said(deployment: DeploymentView, key: str) -> str:
 
 
 def _number(digits: str, *, otherwise: int = 0) -> int:
-    return int(digits) if digits.isdecimal() else otherwise
+    """What a Deployment says; anybody with a namespace writes it."""
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else otherwise
 
 
 def spec_of(cluster: str, deployment: DeploymentView) -> ModelSpec:

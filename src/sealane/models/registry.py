@@ -103,7 +103,7 @@ class _Registry:
             raise self._refused(status, body)
         try:
             manifest = msgspec.json.decode(body, type=Manifest)
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise self._broken(f"its manifest cannot be read ({problem})") from problem
         for layer in (*manifest.layers, *((manifest.config,) if manifest.config else ())):
             if not registry_auth.is_digest(layer.digest) or layer.size < 0:

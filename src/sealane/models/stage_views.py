@@ -8,13 +8,17 @@ real cluster can be kept as a test case and replayed.
 from __future__ import annotations
 
 import datetime
-from typing import Any
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
 from sealane.models.labels import MODEL_ANNOTATION
 from sealane.models.reference import is_name
 
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
 PULL_CONTAINER, ENGINE_CONTAINER = "pull", "ollama"
 
 
@@ -93,6 +97,7 @@ class PodSpec(Shape, frozen=True):
     volumes: list[Volume] | None = None
     containers: list[Container] = []
     init_containers: list[Container] | None = None
+    readiness_gates: list[dict[str, Any]] | None = None
 
 
 class Waiting(Shape, frozen=True):
@@ -276,11 +281,13 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine in one pod told Sealane. `loaded`: the model is in memory; `stored`: it is on the volume and
-    nobody loads it now, so the first request will. `closed`: Sealane lacks the right to ask it (`pods/proxy`)."""
+    nobody loads it now, so the first request will. `silent`: it answered before and is out of reach now. `closed`:
+    Sealane lacks the right to ask it (`pods/proxy`)."""
 
     pull: Pull | None = None
     loaded: bool = False
     stored: bool = False
+    silent: bool = False
     error: str = ""
     closed: bool = False
 
@@ -293,7 +300,8 @@ class QueueFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a stage is read from. `queues` is None when KAI's queues are not known; `engines` is by pod name."""
+    """All that a stage is read from. `queues` is None when KAI's queues are not known; `engines` is by pod name;
+    `pods_hidden` when the reader may not see pods there, so that no pods does not mean that there are none."""
 
     cluster: str
     namespace: str
@@ -301,6 +309,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime.datetime
     deployment: DeploymentView | None = None
     pods: tuple[PodView, ...] = ()
+    pods_hidden: bool = False
     events: tuple[EventView, ...] = ()
     pod_groups: tuple[PodGroupView, ...] = ()
     queues: tuple[QueueFact, ...] | None = None
@@ -314,3 +323,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 def view(obj: dict[str, Any], shape: type[msgspec.Struct]) -> Any:
     """A decoded object as `shape`; what does not belong to the shape is left out."""
     return msgspec.convert(obj, shape, strict=False)
+
+
+def readable(objs: Iterable[dict[str, Any]], shape: type[T]) -> Iterator[T]:
+    """Those of the objects that are of the shape. One that is not (a controller of another age, a hand that slipped)
+    must not take all the others out of sight; it is told of in the log."""
+    for obj in objs:
+        try:
+            yield msgspec.convert(obj, shape, strict=False)
+        except msgspec.ValidationError as error:
+            name = (obj.get("metadata") or {}).get("name", "")
+            _log.warning("%s %s cannot be read and is passed over: %s", obj.get("kind", "object"), name, error)

@@ -15,6 +15,7 @@ from sealane.models.stage_views import (
     ContainerStatus,
     DeploymentView,
     EngineFacts,
+    EventView,
     PodView,
     Snapshot,
 )
@@ -66,9 +67,24 @@ def _stage(snapshot: Snapshot) -> Stage:
     if deployment.spec.replicas == 0:
         return Stage(stage="Waiting", sentence=f"{snapshot.name} is scaled to 0 copies; ask for one to start it.")
     copies = copy_stages(snapshot)
+    if snapshot.pods_hidden:
+        return _unseen(snapshot, deployment)
     if not copies:
         return _no_pods(snapshot, deployment)
-    return _best(deployment, copies)
+    over = {pod.metadata.name for pod in snapshot.pods if pod.status.phase == "Failed"}  # each has its successor
+    return _best(deployment, {name: each for name, each in copies.items() if name not in over} or copies)
+
+
+def _unseen(snapshot: Snapshot, deployment: DeploymentView) -> Stage:
+    """Pods may not be listed: what the Deployment counts is all that is known."""
+    ready, wanted = deployment.status.ready_replicas, deployment.spec.replicas
+    where = f"namespace {snapshot.namespace} of {snapshot.cluster}"
+    return Stage(
+        stage="Answering" if ready else "Submitted",
+        sentence=f"{ready} of {text.count(wanted, 'copy', 'copies')} {'is' if ready == 1 else 'are'} ready; "
+        f"you have no permission to list pods in {where}, so that is all that is known.",
+        progress=1.0 if ready else None,
+    )
 
 
 def _no_pods(snapshot: Snapshot, deployment: DeploymentView) -> Stage:
@@ -110,11 +126,16 @@ def _best(deployment: DeploymentView, copies: dict[str, Stage]) -> Stage:
 def _pod(snapshot: Snapshot, pod: PodView) -> Stage:
     if pod.status.phase == "Failed":
         why = pod.status.message or pod.status.reason or "no reason was given"
+        if pod.status.reason == "Evicted":
+            told = f"{pod.metadata.name} was evicted from {pod.spec.node_name}: {failures.last_line(why)}."
+            return Stage(stage="Failed", sentence=told)
         return Stage(stage="Failed", sentence=f"{pod.metadata.name} failed: {failures.last_line(why)}.")
     if not pod.spec.node_name:
         return Stage(stage="Waiting", sentence=waits.sentence(snapshot, pod))
     pull, engine = pod.container(PULL_CONTAINER), pod.container(ENGINE_CONTAINER)
-    broken = _image_fault(pod, pull) or _image_fault(pod, engine)
+    if _unheard(pod):
+        return Stage(stage="Failed", sentence=failures.unheard(pod.metadata.name, node=pod.spec.node_name))
+    broken = _image_fault(snapshot, pod, pull) or _image_fault(snapshot, pod, engine)
     if broken:
         return Stage(stage="Failed", sentence=broken)
     facts = snapshot.engines.get(pod.metadata.name, EngineFacts())
@@ -130,13 +151,27 @@ def _finished(container: ContainerStatus) -> bool:
     return ended is not None and ended.exit_code == 0
 
 
-def _image_fault(pod: PodView, container: ContainerStatus | None) -> str:
+def _unheard(pod: PodView) -> bool:
+    """Whether the node is not heard of: its controller took readiness from the pod, its kubelet did not."""
+    contained = pod.condition("ContainersReady")
+    ready = pod.condition("Ready")
+    return (
+        not pod.spec.readiness_gates
+        and contained is not None
+        and ready is not None
+        and (contained.status, ready.status) == ("True", "False")
+    )
+
+
+def _image_fault(snapshot: Snapshot, pod: PodView, container: ContainerStatus | None) -> str:
     waiting = container.state.waiting if container else None
     if container is None or waiting is None:
         return ""
     if waiting.reason in _IMAGE_FAULTS:
         name = _image_of(pod, container.name)
-        return failures.image(name, node=pod.spec.node_name, reason=waiting.reason, message=waiting.message)
+        told = [event.message for event in _about(snapshot, pod) if event.reason == "Failed"]
+        said = failures.image_cause(waiting.message, told, image=name)
+        return failures.image(name, node=pod.spec.node_name, reason=waiting.reason, message=said)
     if waiting.reason in _CONFIG_FAULTS:
         said = failures.last_line(waiting.message) or waiting.reason
         return f"The container {container.name} of {pod.metadata.name} cannot be made: {said}."
@@ -150,13 +185,17 @@ def _image_of(pod: PodView, container: str) -> str:
 
 def _starting(snapshot: Snapshot, pod: PodView) -> Stage:
     """A node is chosen and no container runs yet: the image may be on its way."""
-    about = [event for event in snapshot.events if event.involved_object.uid == pod.metadata.uid]
+    about = _about(snapshot, pod)
     pulling = [event for event in about if event.reason == "Pulling"]
     pulled = [event for event in about if event.reason == "Pulled"]
     if len(pulling) > len(pulled):
         image = _image_of(pod, PULL_CONTAINER) if pod.spec.init_containers else _image_of(pod, ENGINE_CONTAINER)
         return Stage(stage="Image", sentence=f"{pod.spec.node_name} fetches the image {image}.")
     return Stage(stage="Scheduled", sentence=f"{pod.metadata.name} has a place on {pod.spec.node_name}.")
+
+
+def _about(snapshot: Snapshot, pod: PodView) -> list[EventView]:
+    return [event for event in snapshot.events if event.involved_object.uid == pod.metadata.uid]
 
 
 def _pulling(snapshot: Snapshot, pod: PodView, pull: ContainerStatus, facts: EngineFacts) -> Stage:
@@ -189,6 +228,8 @@ def _engine(snapshot: Snapshot, pod: PodView, engine: ContainerStatus, facts: En
         return Stage(stage="Loading", sentence=f"The engine of {pod.metadata.name} starts on {pod.spec.node_name}.")
     if facts.error:
         return Stage(stage="Failed", sentence=failures.load(facts.error, model=snapshot.model))
+    if facts.silent:
+        return Stage(stage="Failed", sentence=failures.silent(pod.metadata.name, node=pod.spec.node_name))
     if facts.loaded:
         return Stage(stage="Answering", sentence=f"{snapshot.model} answers on {pod.spec.node_name}.", progress=1.0)
     if facts.closed:
@@ -199,7 +240,8 @@ def _engine(snapshot: Snapshot, pod: PodView, engine: ContainerStatus, facts: En
     if facts.stored:
         told = f"{snapshot.model} answers on {pod.spec.node_name}; the first request loads it into memory."
         return Stage(stage="Answering", sentence=told, progress=1.0)
-    return Stage(stage="Loading", sentence=f"{pod.spec.node_name} loads {snapshot.model} into memory.")
+    again = failures.again(engine.last_state.terminated, restarts=engine.restart_count)
+    return Stage(stage="Loading", sentence=f"{pod.spec.node_name} loads {snapshot.model} into memory{again}.")
 
 
 def _exit(pod: PodView, container: ContainerStatus) -> str:

@@ -6,14 +6,17 @@ The same checks serve the command and the page. Each has a limit of its own and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sys
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
+from sealane.console.real.rights import sight_of
 from sealane.console.services import DoctorCheck
 from sealane.fleet import Fleet
 from sealane.fleet.cluster import Cluster
+from sealane.fleet.rights import Question, Verdict, refusal
 from sealane.gpus import inventory
 from sealane.kube import config
 from sealane.kube.resources import DEPLOYMENTS, NODES, PODS, QUEUES
@@ -66,19 +69,30 @@ class Doctor:
         reachable = DoctorCheck(
             name=name, state="ok", sentence=f"{cluster.name} answers, Kubernetes {cluster.version}."
         )
-        return [reachable, *warnings, *await self._rights(cluster), *_gpus(cluster)]
+        return [reachable, *warnings, *await self._rights(cluster), *await self._sight(cluster), *_gpus(cluster)]
+
+    async def _sight(self, cluster: Cluster) -> list[DoctorCheck]:
+        """What may not be seen, so that nobody takes it for nothing."""
+        with contextlib.suppress(SealaneError):
+            await cluster.synced(DEPLOYMENTS, timeout=LIMIT)
+        found = sight_of(cluster)
+        if found.models == "all":
+            return []
+        fix = "Name a namespace in which you have a role: sealane models -n NAMESPACE"
+        return [DoctorCheck(name=f"Sight of {cluster.name}", state="warn", sentence=found.sentence, fix=fix)]
 
     async def _rights(self, cluster: Cluster) -> list[DoctorCheck]:
         name = f"Rights in {cluster.name}"
         namespace = cluster.context.namespace
         wanted = (("create", DEPLOYMENTS, ""), ("get", PODS, "proxy"))
-        refused = []
+        refused: list[Verdict] = []
         try:
             async with asyncio.timeout(LIMIT):
                 for verb, resource, subresource in wanted:
                     allowed = await cluster.client.can_i(verb, resource, namespace=namespace, subresource=subresource)
                     if not allowed.allowed:
-                        refused.append(f"{verb} {resource.plural}{'/' if subresource else ''}{subresource}")
+                        asked = Question(verb=verb, resource=resource, namespace=namespace, subresource=subresource)
+                        refused.append(refusal(cluster.name, asked))
         except SealaneError as error:
             return [DoctorCheck(name=name, state="warn", sentence=f"Your rights could not be read. {error.sentence}")]
         except TimeoutError:
@@ -87,9 +101,11 @@ class Doctor:
         if not refused:
             sentence = f"You may host models in namespace {namespace}."
             return [DoctorCheck(name=name, state="ok", sentence=sentence)]
-        sentence = f"In namespace {namespace} you may not {text.listing(refused, word='or')}."
-        fix = "Ask whoever runs the cluster for the role `edit` there, or host in another namespace with -n"
-        return [DoctorCheck(name=name, state="warn", sentence=sentence, fix=fix)]
+        fix = "Ask for the role `edit` there, or host in another namespace with -n; check by "
+        return [
+            DoctorCheck(name=name, state="warn", sentence=found.sentence, fix=f"{fix}{found.who[0].command}")
+            for found in refused
+        ]
 
 
 def _gpus(cluster: Cluster) -> list[DoctorCheck]:

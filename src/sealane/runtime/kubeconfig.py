@@ -38,7 +38,7 @@ class KubeconfigNotTaken(SealaneError):
 
 
 class Following:
-    """Keeps a fleet at what the kubeconfig says. `changed` is told of each choice that was taken and what came of it."""
+    """Keeps a fleet at what the kubeconfig says. `changed` is told of each choice that was taken, and its outcome."""
 
     def __init__(
         self,

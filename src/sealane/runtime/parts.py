@@ -79,7 +79,7 @@ def build(*, data_dir: Path, host: str, console_port: int, gateway_port: int) ->
         keys=keys,
         usage=UsageStore(database),
         remembered=SettingsStore(database),
-        gateway_settings=GatewaySettings(),
+        gateway_settings=GatewaySettings(hosts=_local(host)),
         console_url=f"http://{shown}:{console_port}",
         gateway_url=f"http://{shown}:{gateway_port}",
         local_key=_local_key(keys, data_dir),
@@ -97,6 +97,13 @@ def _local_key(keys: KeyStore, data_dir: Path) -> str:
     _, secret = keys.create(LOCAL_KEY_NAME)
     running.write_credential(data_dir, secret)
     return secret
+
+
+def _local(host: str) -> frozenset[str]:
+    """Names of a gateway that listens on this computer alone, also from its containers; none for one on a network."""
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        return frozenset()
+    return frozenset({"127.0.0.1", "localhost", "[::1]", "host.docker.internal"})
 
 
 def _shown(host: str) -> str:

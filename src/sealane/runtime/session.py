@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sealane.fleet import Fleet
 from sealane.kube.config import Context
 from sealane.kube.errors import ConfigError
-from sealane.lib.errors import NextStep, SealaneError
+from sealane.lib.errors import NextStep, NotAllowed, SealaneError
 from sealane.runtime import contexts, datadir, namespaces, running
 from sealane.runtime.contexts import Chosen
 from sealane.runtime.running import Running
@@ -69,6 +69,22 @@ async def fleet(*, data_dir: Path | None, clusters: str | None) -> AsyncIterator
 def silent(opened: Fleet) -> list[str]:
     """The sentence of each cluster that does not answer now."""
     return [cluster.state.sentence for cluster in opened.clusters.values() if not cluster.state.answers]
+
+
+def unseen(opened: Fleet) -> list[str]:
+    """What may not be seen, a sentence a cluster; empty for whoever may see everything. Raises NotAllowed when no
+    cluster that answers may be looked into at all: then an empty list would be a lie."""
+    from sealane.console.real.rights import RealRights
+
+    sights = [sight for sight in RealRights(opened).sights() if sight.models != "all"]
+    answering = [cluster.name for cluster in opened.clusters.values() if cluster.state.answers]
+    if answering and sum(sight.models == "none" for sight in sights) == len(answering):
+        steps = (
+            NextStep(title="Name a namespace in which you have a role", command="sealane models -n NAMESPACE"),
+            NextStep(title="See what you may do", command=f"kubectl --context {answering[0]} auth can-i --list"),
+        )
+        raise NotAllowed(" ".join(sight.sentence for sight in sights), next_steps=steps)
+    return [sight.sentence for sight in sights]
 
 
 async def doctor(*, data_dir: Path | None, clusters: str | None) -> Sequence[DoctorCheck]:

@@ -61,11 +61,13 @@ async def open_stack(
     from sealane.gateway import app as gateway_app
     from sealane.gateway.replicas import FleetReplicas
     from sealane.models.observer import Observer
+    from sealane.runtime import waking
     from sealane.runtime.doctor import Doctor
     from sealane.runtime.switch import Switch
 
     async with contextlib.AsyncExitStack() as stack:
         fleet = await stack.enter_async_context(Fleet(chosen.contexts, sandbox=chosen.sandbox))
+        await stack.enter_async_context(waking.watching(fleet))
         stack.enter_context(namespaces.remembered(fleet, parts.data_dir))
         following = _following(fleet, chosen, parts, choice=choice, changed=changed)
         observer = await stack.enter_async_context(Observer(fleet))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from sealane.lib import collector
 from sealane.lib.errors import SealaneError
 from sealane.runtime import contexts, datadir, parts, ports, running, serving, stack
 from sealane.runtime.contexts import Chosen
@@ -104,6 +105,8 @@ async def _serve_choices(
             async with _opened(choice, built, speed=options.speed, wishes=wishes) as opened:
                 await asyncio.to_thread(built.remembered.set, parts.CHOICE, choice)
                 ready(opened)
+                if not former:
+                    collector.settle()  # everything is imported now, and most of what lives from here on is short-lived
                 former = choice
                 choice = await wishes.get()
                 away()

@@ -130,6 +130,7 @@ class Sandbox:
             api = ApiServer(
                 name, store, users=Users(by_token), backend=backend, admit=admission.of(self.world, name),
                 warn=admission.warner(self.world, name), faults=faults[name],
+                measure=None if self.world is None else self.world.measure(name),
             )  # fmt: skip
             self.apis[name] = api
             self.listeners[name] = Listener(

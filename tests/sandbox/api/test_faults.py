@@ -116,6 +116,7 @@ async def test_withheld_rights_are_refused_and_reviews_say_so(api: Any) -> None:
         'pods is forbidden: User "admin" cannot list resource "pods" in API group "" in the namespace "team"'
     )
     assert (await api.call("GET", "/api/v1/namespaces/default/pods")).status == 200
+    assert (await api.call("GET", PODS)).status == 403  # who lacks it in one namespace cannot have it for all
     review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     attributes = {"verb": "list", "resource": "pods", "namespace": "team"}
     asked = await api.call("POST", review, {"spec": {"resourceAttributes": attributes}})

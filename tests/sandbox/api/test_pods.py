@@ -87,3 +87,25 @@ async def test_a_service_is_proxied_to_a_ready_pod(api: Any, pod: dict[str, Any]
 async def test_the_right_to_proxy_is_its_own(api: Any, pod: dict[str, Any]) -> None:
     answer = await api.call("GET", f"{PODS}/p:80/proxy/", user="dana")
     assert 'cannot get resource "pods/proxy"' in answer.json["message"]
+
+
+async def test_a_log_ends_at_its_limit_of_bytes(api: Any, pod: dict[str, Any]) -> None:
+    assert (await api.call("GET", f"{PODS}/p/log?container=web&limitBytes=5")).body == b"one\nw"
+    assert (await api.call("GET", f"{PODS}/p/log?container=web&limitBytes=4")).body == b"one\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("limitBytes=0", 422, 'PodLogOptions "p" is invalid: limitBytes: Invalid value: 0: must be greater than 0'),
+        ("sinceSeconds=0", 422, 'PodLogOptions "p" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0'),
+        ("sinceSeconds=5&sinceTime=2020-01-01T00:00:00Z", 422, "at most one of `sinceTime` or `sinceSeconds`"),
+        ("sinceTime=yesterday", 400, 'parsing time "yesterday"'),
+    ],
+)
+async def test_a_log_asked_for_with_nonsense_is_refused(
+    api: Any, pod: dict[str, Any], query: str, status: int, said: str
+) -> None:
+    answer = await api.call("GET", f"{PODS}/p/log?container=web&{query}")
+    assert answer.status == status
+    assert said in answer.json["message"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
 
 import pytest
+import virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealane.sandbox.api import reading
+from sealane.sandbox.api import kinds, reading
 from sealane.sandbox.api.kinds import NODES
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
@@ -125,6 +127,32 @@ async def test_a_watch_list_ends_its_beginning_with_a_marked_bookmark(api: Any) 
     assert mark["type"] == "BOOKMARK"
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert mark["object"]["metadata"]["resourceVersion"] == str(api.store.revision)
+
+
+def test_a_quiet_kind_is_bookmarked_while_another_changes_all_the_time() -> None:
+    marked: list[float] = []
+
+    async def main() -> None:
+        store = Store()
+        query = b"watch=1&allowWatchBookmarks=true&timeoutSeconds=100"
+        scope = {"type": "http", "method": "GET", "path": PODS, "headers": [], "query_string": query}
+        stream = reading.watch(store, Target(kinds.PODS), Request(scope, nothing), is_cut=lambda: False)
+        busy = asyncio.create_task(_touch(store))
+        loop = asyncio.get_running_loop()
+        async for line in stream.chunks:
+            event = json.loads(line)
+            assert (event["type"], event["object"]["metadata"]["resourceVersion"]) == ("BOOKMARK", str(store.revision))
+            marked.append(loop.time())
+        busy.cancel()
+
+    virtual_time.run(main())
+    assert marked == [30.0, 60.0, 90.0]
+
+
+async def _touch(store: Store) -> None:
+    for number in range(1_000):
+        store.create(NODES, {"metadata": {"name": f"n-{number}"}}, manager="test")
+        await asyncio.sleep(7)
 
 
 async def test_an_old_version_is_answered_with_an_error_line(api: Any) -> None:
@@ -252,7 +280,8 @@ async def test_pages_of_any_size_make_the_whole_list_of_one_moment(limit: int, c
     target, seen, token = Target(NODES), [], ""
     while True:
         query = f"limit={limit}&continue={token}".encode()
-        request = Request({"method": "GET", "path": "/", "headers": [], "query_string": query}, nothing)
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": query}
+        request = Request(scope, nothing)
         listed = json.loads(reading.page(store, target, request).body)
         seen += [item["metadata"]["name"] for item in listed["items"]]
         token = listed["metadata"].get("continue", "")

@@ -1,4 +1,4 @@
-"""SPDY connections: two sides that talk without a socket, with and without flow control."""
+"""SPDY connections: two sides that talk without a socket."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from hypothesis import strategies as st
 
 from sealane.sandbox.streams import session as sessions
 from sealane.sandbox.streams import spdy
-from sealane.sandbox.streams.session import WINDOW, Session
+from sealane.sandbox.streams.session import Session
 from sealane.sandbox.streams.spdy import Data, Frame, RstStream, SpdyError, Status, SynStream
 
 DATA = (("streamtype", "data"),)
 
 
-def pair(*, flow_control: bool = False) -> tuple[Session, Session]:
-    return (
-        Session(server=False, flow_control=flow_control),
-        Session(server=True, flow_control=flow_control),
-    )
+def pair() -> tuple[Session, Session]:
+    return Session(server=False), Session(server=True)
 
 
 def moved(one: Session, other: Session) -> tuple[list[Frame], list[Frame]]:
@@ -103,59 +100,27 @@ def test_after_going_away_no_stream_is_opened() -> None:
         client.open(DATA)
 
 
-def test_with_flow_control_no_more_is_sent_than_there_is_credit_for() -> None:
-    client, server = pair(flow_control=True)
-    number = client.open(DATA)
-    client.send(number, bytes(WINDOW + 100), fin=True)
-    assert client.queued(number) == 100
-    _, got = moved(client, server)
-    assert sum(len(frame.data) for frame in got if isinstance(frame, Data)) == WINDOW
-    server.consumed(number, WINDOW)
-    client.receive(server.outgoing())
-    assert server.receive(client.outgoing()) == [Data(number, bytes(100), True)]
-
-
-def test_without_flow_control_nothing_waits_for_credit_that_never_comes() -> None:
+def test_nothing_waits_for_credit_that_never_comes() -> None:
     client, server = pair()
     number = client.open(DATA)
-    client.send(number, bytes(10 * WINDOW))
+    client.send(number, bytes(1 << 20))
     _, got = moved(client, server)
-    assert sum(len(frame.data) for frame in got if isinstance(frame, Data)) == 10 * WINDOW
-    server.consumed(number, 10 * WINDOW)
-    assert server.outgoing() == b""
+    assert sum(len(frame.data) for frame in got if isinstance(frame, Data)) == 1 << 20
 
 
-def test_a_peer_that_sends_beyond_its_credit_has_its_stream_reset() -> None:
-    client = Session(server=False)
-    server = Session(server=True, flow_control=True)
-    number = client.open(DATA)
-    client.send(number, bytes(WINDOW + 1))
-    assert server.receive(client.outgoing())[-1] == RstStream(number, Status.FLOW_CONTROL_ERROR)
-
-
-def test_what_waits_for_credit_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_QUEUED", 100)
-    client, _ = pair(flow_control=True)
-    number = client.open(DATA)
-    with pytest.raises(SpdyError, match="100 bytes wait"):
-        client.send(number, bytes(101))
-
-
-def test_a_setting_widens_the_window_of_open_streams() -> None:
-    client, server = pair(flow_control=True)
-    number = client.open(DATA)
-    moved(client, server)
-    framer = spdy.Framer()
-    client.receive(framer.encode(spdy.Settings(((7, 10),))))
+def test_credit_and_settings_of_a_peer_change_nothing() -> None:
+    client, _ = pair()
+    number, framer = client.open(DATA), spdy.Framer()
+    client.outgoing()
+    assert client.receive(framer.encode(spdy.Settings(((7, 10),)))) == []
+    assert client.receive(framer.encode(spdy.WindowUpdate(number, 10))) == []
     client.send(number, bytes(50))
-    assert client.queued(number) == 40
-    client.receive(framer.encode(spdy.Settings(((7, 60),))))
-    assert client.queued(number) == 0
+    assert client.outgoing() == spdy.Framer().encode(Data(number, bytes(50)))
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=90_000), st.booleans()), max_size=8), st.booleans())
-def test_every_byte_arrives_in_order_on_its_stream(sends: list[tuple[int, bytes, bool]], flow: bool) -> None:
-    client, server = pair(flow_control=flow)
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=90_000), st.booleans()), max_size=8))
+def test_every_byte_arrives_in_order_on_its_stream(sends: list[tuple[int, bytes, bool]]) -> None:
+    client, server = pair()
     numbers = [client.open(DATA) for _ in range(3)]
     wanted = dict.fromkeys(numbers, b"")
     ended: set[int] = set()
@@ -171,7 +136,6 @@ def test_every_byte_arrives_in_order_on_its_stream(sends: list[tuple[int, bytes,
         for frame in server.receive(data):
             if isinstance(frame, Data):
                 got[frame.stream] += frame.data
-                server.consumed(frame.stream, len(frame.data))
                 fins |= {frame.stream} if frame.fin else set()
         client.receive(server.outgoing())
     assert got == wanted

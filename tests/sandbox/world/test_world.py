@@ -183,8 +183,6 @@ async def test_the_api_side_asks_for_admission_by_cluster(sim: Any, a_pod: Make)
     pod = a_pod("x", gpus=1, queue="a", notes={"gpu-fraction": "0.5"})
     with pytest.raises(AdmissionDenied):
         world.admit("test", "CREATE", "pods", pod)
-    with pytest.raises(AdmissionDenied):
-        world.admit_for("test")("CREATE", "pods", pod)
     assert world.pods("test") is sim.world.backend
 
 

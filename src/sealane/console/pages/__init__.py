@@ -51,6 +51,7 @@ ACTIONS: Sequence[Route] = (
     *connect.ACTIONS,
     *remove.ACTIONS,
     *keys.ACTIONS,
+    *logs.ACTIONS,
     *clusters.ACTIONS,
     *breaking.ACTIONS,
 )

@@ -15,7 +15,7 @@ from sealane.console.forms import read_form
 from sealane.console.json import JSONResponse
 from sealane.console.problems import Refused
 from sealane.console.rows import Gpus, gpus_of, waits
-from sealane.console.services import ClusterRow, ContextRow, Services
+from sealane.console.services import ClusterRow, ContextRow, Services, Sight
 from sealane.console.views import Ask, Desk, View, services_of
 from sealane.gpus.facts import Card, ClusterFacts, Node, Queue
 from sealane.lib.errors import SealaneError
@@ -45,6 +45,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     schedulable: bool
     cards: tuple[Card, ...]
+    use_known: bool = True
 
 
 class ClusterColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,19 +62,27 @@ class ClusterColumn(msgspec.Struct, frozen=True, kw_only=True):
     queues: int
     models: int
     waiting: int
+    nodes_known: bool = True
+    queues_known: bool = True
+    models_known: bool = True
 
 
 class ClustersContext(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters, their queues and cards; the kubeconfig's contexts and why they cannot be read."""
+    """All clusters, their queues and cards; the kubeconfig's contexts, why they cannot be read, and why the clusters do
+    not follow it as it is now."""
 
     clusters: tuple[ClusterColumn, ...]
     queues: tuple[QueueRow, ...]
     nodes: tuple[NodeRow, ...]
     contexts: tuple[ContextRow, ...]
     contexts_problem: SealaneError | None
+    kubeconfig_problem: SealaneError | None
     switchable: bool
     sandbox: bool
     kubeconfig: str
+    sights: tuple[Sight, ...]
+    queues_hidden: tuple[str, ...]
+    nodes_hidden: tuple[str, ...]
 
 
 async def context(desk: Desk, ask: Ask) -> ClustersContext:
@@ -86,12 +95,16 @@ async def context(desk: Desk, ask: Ask) -> ClustersContext:
     return ClustersContext(
         clusters=tuple(_column(services, row, facts.get(row.name)) for row in services.clusters.rows()),
         queues=tuple(_queue(fact.name, queue) for fact in facts.values() for queue in _tree(fact.queues)),
-        nodes=tuple(_node(fact.name, node) for fact in facts.values() for node in fact.nodes if node.cards),
+        nodes=tuple(_node(fact, node) for fact in facts.values() for node in fact.nodes if node.cards),
         contexts=contexts,
         contexts_problem=problem,
+        kubeconfig_problem=services.switch.problem() if services.switch is not None else None,
         switchable=services.switch is not None,
         sandbox=services.settings.sandbox,
         kubeconfig=services.settings.kubeconfig,
+        sights=tuple(services.rights.sights()),
+        queues_hidden=tuple(fact.name for fact in facts.values() if not fact.queues_known),
+        nodes_hidden=tuple(fact.name for fact in facts.values() if not fact.nodes_known or not fact.pods_known),
     )
 
 
@@ -107,6 +120,7 @@ def _contexts(services: Services) -> tuple[tuple[ContextRow, ...], SealaneError 
 def _column(services: Services, row: ClusterRow, facts: ClusterFacts | None) -> ClusterColumn:
     hosted = [model for model in services.models.hosted() if model.cluster == row.name]
     nodes = facts.nodes if facts else ()
+    hidden = next((sight for sight in services.rights.sights() if sight.cluster == row.name), None)
     return ClusterColumn(
         cluster=row,
         known=facts is not None,
@@ -119,6 +133,9 @@ def _column(services: Services, row: ClusterRow, facts: ClusterFacts | None) -> 
         queues=len(facts.queues) if facts else 0,
         models=len(hosted),
         waiting=sum(1 for model in hosted if waits(model)),
+        nodes_known=bool(facts and facts.nodes_known),
+        queues_known=bool(facts and facts.queues_known),
+        models_known=hidden is None or hidden.models == "all",
     )
 
 
@@ -174,9 +191,10 @@ def _cells(queue: Queue) -> tuple[str, ...]:
     return (*cells, "is-limit") if queue.limit is not None else tuple(cells)
 
 
-def _node(cluster: str, node: Node) -> NodeRow:
+def _node(facts: ClusterFacts, node: Node) -> NodeRow:
     return NodeRow(
-        cluster=cluster,
+        use_known=facts.pods_known,
+        cluster=facts.name,
         name=node.name,
         product=node.product,
         memory_mib=node.memory_mib,
@@ -200,6 +218,16 @@ async def switch(request: Request) -> Response:
     return RedirectResponse("/clusters", status_code=303)
 
 
+async def look(request: Request) -> Response:
+    """POST /namespaces: the reader knows of a namespace that no list tells; look into it from now on."""
+    form, services = await read_form(request), services_of(request)
+    cluster, namespace = form.text("cluster"), form.text("namespace")
+    services.rights.name(cluster, namespace)
+    if errors.wants_json(request):
+        return JSONResponse({"cluster": cluster, "namespace": namespace})
+    return RedirectResponse("/models", status_code=303)
+
+
 VIEW = View(
     name="clusters",
     path="/clusters",
@@ -209,9 +237,11 @@ VIEW = View(
     context=context,
     regions={
         "r-heading": "clusters/heading.html",
+        "r-sights": "fragments/sights.html",
         "r-side": "clusters/side.html",
         "r-queues": "clusters/queues.html",
         "r-nodes": "clusters/nodes.html",
+        "r-contexts": "clusters/contexts.html",
     },
 )
-ACTIONS = (Route("/switch", switch, methods=["POST"]),)
+ACTIONS = (Route("/switch", switch, methods=["POST"]), Route("/namespaces", look, methods=["POST"]))

@@ -8,7 +8,7 @@ import msgspec
 
 from sealane.console.changes import Change
 from sealane.console.rows import ClusterLine, ModelRow, by_need, cluster_line, favourites_first, model_row
-from sealane.console.services import EditorInfo
+from sealane.console.services import EditorInfo, Sight
 from sealane.console.views import Ask, Desk, View
 from sealane.lib import text
 from sealane.models.types import ModelCard
@@ -31,6 +31,7 @@ class HomeContext(msgspec.Struct, frozen=True, kw_only=True):
     answering: str
     changes: tuple[Change, ...]
     catalogue: int
+    sights: tuple[Sight, ...]
 
 
 async def context(desk: Desk, ask: Ask) -> HomeContext:
@@ -44,8 +45,9 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
     waiting = tuple(row for row in hosted if row.tone in {"wait", "fail"})
     facts = {fact.name: fact for fact in services.clusters.facts()}
     editors = tuple(services.editors.all())
+    sights = tuple(services.rights.sights())
     return HomeContext(
-        heading=_heading(hosted),
+        heading=_heading(hosted, sights),
         quick=(laptop or favourites_first(cards))[:_QUICK],
         from_laptop=bool(laptop),
         hosted=hosted,
@@ -56,6 +58,7 @@ async def context(desk: Desk, ask: Ask) -> HomeContext:
         answering=_best_for_an_editor(hosted, cards),
         changes=tuple(desk.changes.last())[:5],
         catalogue=len(cards),
+        sights=sights,
     )
 
 
@@ -71,11 +74,15 @@ def _best_for_an_editor(hosted: tuple[ModelRow, ...], cards: Sequence[ModelCard]
     return ready[0].path if ready else ""
 
 
-def _heading(hosted: tuple[ModelRow, ...]) -> str:
-    """The state of everything as one sentence."""
+def _heading(hosted: tuple[ModelRow, ...], sights: Sequence[Sight] = ()) -> str:
+    """The state of everything as one sentence. What one may not see is never said to be nothing."""
+    if not hosted and any(sight.models == "none" for sight in sights):
+        return "You have no permission to see whether anything runs."
+    if not hosted and any(sight.models == "some" for sight in sights):
+        return "Nothing runs where you may look. Host a model, and your editor can use it."
     if not hosted:
         return "Nothing runs yet. Host a model, and your editor can use it."
-    answer = sum(1 for row in hosted if row.ready or row.tone == "ok")
+    answer = sum(1 for row in hosted if _answers(row))
     parts = []
     if answer:
         parts.append(f"{_number(answer)} {'model answers' if answer == 1 else 'models answer'}")
@@ -84,7 +91,7 @@ def _heading(hosted: tuple[ModelRow, ...]) -> str:
         ("wait", "waits", "wait"),
         ("fail", "has failed", "have failed"),
     ):
-        count = sum(1 for row in hosted if row.tone == tone and not row.ready)
+        count = sum(1 for row in hosted if row.tone == tone and not _answers(row))
         if count:
             parts.append(f"{_number(count)} {one if count == 1 else many}")
     asleep = sum(1 for row in hosted if row.tone == "idle")
@@ -92,6 +99,11 @@ def _heading(hosted: tuple[ModelRow, ...]) -> str:
         parts.append(f"{_number(asleep)} {'sleeps' if asleep == 1 else 'sleep'}")
     sentence = text.listing(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _answers(row: ModelRow) -> bool:
+    """A ready pod is not yet a model in memory: only the stage knows."""
+    return row.stage == "Answering" and row.tone != "idle"
 
 
 def _number(count: int) -> str:
@@ -108,6 +120,7 @@ VIEW = View(
     regions={
         "r-heading": "home/heading.html",
         "r-waiting": "home/waiting.html",
+        "r-sights": "fragments/sights.html",
         "r-runs": "home/runs.html",
         "r-clusters": "home/clusters.html",
     },

@@ -22,6 +22,7 @@ from sealane.console.problems import Refused
 from sealane.console.rows import favourites_first
 from sealane.console.services import Ref, Services, Tone
 from sealane.console.views import Ask, Desk, View, desk_of, services_of, show, templates_of
+from sealane.fleet.rights import UNKNOWN, Verdict
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib import text
 from sealane.lib.errors import SealaneError
@@ -94,6 +95,8 @@ class HostContext(msgspec.Struct, frozen=True, kw_only=True):
     refusals: tuple[SealaneError, ...]
     summary: str
     ready: bool
+    may: Verdict = UNKNOWN
+    listed: bool = True
 
 
 async def context(desk: Desk, ask: Ask) -> HostContext:
@@ -152,6 +155,9 @@ def _planned(
     facts = {fact.name: fact for fact in services.clusters.facts()}
     here = facts.get(place.cluster) if place else None
     known = hosting.namespaces_of(here)
+    listed = known is not None
+    if known is None and place is not None:
+        known = tuple(services.rights.namespaces(place.cluster)) or None
     namespace = hosting.namespace_of(form, known)
     plan = None
     if place is not None:
@@ -184,8 +190,19 @@ def _planned(
         refusals=plan.refusals if plan else (_no_place(services),),
         summary=_summary(plan, card) if plan else "No cluster can be planned on yet.",
         ready=bool(plan and not plan.refusals),
+        may=_right(services, plan),
+        listed=listed,
     )
     return context, plan
+
+
+def _right(services: Services, plan: Plan | None) -> Verdict:
+    """Whether one may create what the plan needs, as far as is known."""
+    if plan is None:
+        return UNKNOWN
+    spec = plan.spec
+    weights = any(item.get("kind") == "PersistentVolumeClaim" for item in plan.manifests)
+    return services.rights.may("host", Ref(spec.cluster, spec.namespace, spec.name), weights=weights)
 
 
 def _empty(

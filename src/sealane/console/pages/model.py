@@ -13,6 +13,7 @@ import msgspec
 from sealane.console import knobs
 from sealane.console.changes import Change
 from sealane.console.connection import Connecting, connecting
+from sealane.console.doing import Doing, doing, hidden_in
 from sealane.console.knobs import Knobs
 from sealane.console.rows import ModelRow, model_row
 from sealane.console.services import Copy, Detail, Happening
@@ -62,6 +63,8 @@ class ModelContext(msgspec.Struct, frozen=True, kw_only=True):
     undo: Change | None
     done: Change | None
     managed: bool
+    may: Doing
+    hidden: tuple[str, ...]
 
 
 async def context(desk: Desk, ask: Ask) -> ModelContext:
@@ -81,6 +84,8 @@ async def context(desk: Desk, ask: Ask) -> ModelContext:
         undo=desk.changes.undoable(ask.ref),
         done=done,
         managed=detail.managed,
+        may=doing(services.rights, ask.ref),
+        hidden=hidden_in(services.rights, ask.ref.cluster),
     )
 
 
@@ -132,6 +137,9 @@ VIEW = View(
     context=context,
     regions={
         "r-lead": "model/lead.html",
+        "r-actions": "model/actions.html",
+        "r-whys": "model/whys.html",
+        "r-knob-keys": "model/keys.html",
         "r-stages": "model/stages.html",
         "r-copies": "model/copies.html",
         "r-happenings": "model/happenings.html",

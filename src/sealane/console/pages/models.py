@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sealane.console.rows import ModelRow, by_need, model_row
+from sealane.console.services import Sight
 from sealane.console.views import Ask, Desk, View
 
 
@@ -14,6 +15,7 @@ class ModelsContext(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelRow, ...]
     total: int
     q: str
+    sights: tuple[Sight, ...]
 
 
 async def context(desk: Desk, ask: Ask) -> ModelsContext:
@@ -21,7 +23,7 @@ async def context(desk: Desk, ask: Ask) -> ModelsContext:
     rows = by_need([model_row(model) for model in desk.services.models.hosted()])
     wanted = ask.params.get("q", "").strip()[:200]
     found = tuple(row for row in rows if _matches(row, wanted.lower()))
-    return ModelsContext(models=found, total=len(rows), q=wanted)
+    return ModelsContext(models=found, total=len(rows), q=wanted, sights=tuple(desk.services.rights.sights()))
 
 
 def _matches(row: ModelRow, wanted: str) -> bool:
@@ -36,5 +38,5 @@ VIEW = View(
     rail="models",
     title=lambda _: "Models",
     context=context,
-    regions={"r-models": "models/list.html"},
+    regions={"r-sights": "fragments/sights.html", "r-models": "models/list.html"},
 )

@@ -13,6 +13,7 @@ from sealane.console.json import JSONResponse
 from sealane.console.rows import ModelRow, model_row
 from sealane.console.services import Removal
 from sealane.console.views import Ask, Desk, View, desk_of, services_of, show
+from sealane.fleet.rights import YES, Verdict
 
 _PATH = "/remove/{cluster:path}/{namespace}/{name}"
 
@@ -23,6 +24,8 @@ class RemoveContext(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelRow
     removal: Removal
     everything: Removal
+    may: Verdict
+    may_weights: Verdict
     done: bool = False
 
 
@@ -32,7 +35,14 @@ async def context(desk: Desk, ask: Ask) -> RemoveContext:
     row = model_row(models.detail(ask.ref).hosted)
     removal = await models.preview_removal(ask.ref, with_weights=False)
     everything = await models.preview_removal(ask.ref, with_weights=True)
-    return RemoveContext(model=row, removal=removal, everything=everything)
+    rights = desk.services.rights
+    return RemoveContext(
+        model=row,
+        removal=removal,
+        everything=everything,
+        may=rights.may("remove", ask.ref),
+        may_weights=rights.may("remove", ask.ref, weights=True),
+    )
 
 
 async def remove(request: Request) -> Response:
@@ -44,7 +54,11 @@ async def remove(request: Request) -> Response:
     desk_of(request).changes.add(f"Removed {row.model} from {row.cluster}", ask.ref)
     if errors.wants_json(request):
         return JSONResponse(removal)
-    return show(request, VIEW, RemoveContext(model=row, removal=removal, everything=removal, done=True))
+    return show(
+        request,
+        VIEW,
+        RemoveContext(model=row, removal=removal, everything=removal, may=YES, may_weights=YES, done=True),
+    )
 
 
 VIEW = View(

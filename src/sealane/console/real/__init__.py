@@ -16,6 +16,7 @@ from sealane.console.real.health import RealHealth
 from sealane.console.real.keys import RealKeys
 from sealane.console.real.models import RealModels
 from sealane.console.real.planner import RealPlanner
+from sealane.console.real.rights import RealRights
 from sealane.console.services import Doctor, Services, Settings, Switch
 from sealane.fleet import Fleet
 from sealane.gateway.keys import KeyStore
@@ -53,5 +54,6 @@ def services(  # noqa: PLR0913 - one name each, as the process has them
         health=RealHealth(fleet, data_dir=Path(settings.data_dir) if settings.data_dir else None),
         switch=switch,
         breaking=breaking,
+        rights=RealRights(fleet),
         clock=clock,
     )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from sealane.console.services import ClusterRow
 from sealane.fleet import Fleet
 from sealane.fleet.cluster import Cluster
+from sealane.fleet.states import Freshness
 from sealane.gpus import inventory
 from sealane.gpus.facts import ClusterFacts
 from sealane.lib.clock import SYSTEM, Clock
@@ -32,7 +33,7 @@ class RealClusters:
         return [self._row(cluster) for cluster in self._fleet.clusters.values()]
 
     def facts(self) -> Sequence[ClusterFacts]:
-        """Facts of the clusters that have been read at least once and have not been lost since."""
+        """Facts of the clusters that have been read at least once, old as they may be (`rows` says how old)."""
         now = self._clock.monotonic()
         if now - self._read_at >= _KEPT:
             self._facts = tuple(inventory.facts(item) for item in self._fleet.clusters.values() if _readable(item))
@@ -58,7 +59,7 @@ class RealClusters:
             subscription.close()
 
     def _row(self, cluster: Cluster) -> ClusterRow:
-        state = cluster.state
+        state, behind = cluster.state, _behind(cluster)
         return ClusterRow(
             name=cluster.name,
             state=state.state,
@@ -69,16 +70,23 @@ class RealClusters:
             age=max(0.0, (self._clock.now() - state.since).total_seconds()) if state.state != "live" else 0.0,
             error=state.error,
             warnings=cluster.context.warnings,
+            behind=behind.age if behind else 0.0,
+            behind_why=behind.sentence if behind else "",
         )
 
 
+def _behind(cluster: Cluster) -> Freshness | None:
+    """The oldest of what is shown of a cluster; None while all of it is live. Looks at what is watched anyway."""
+    old = [each for each in cluster.watched_freshness() if each.state in {"reconnecting", "stale"}]
+    return max(old, key=lambda each: each.age, default=None)
+
+
 def _readable(cluster: Cluster) -> bool:
-    """Whether every kind that facts are made of has been read, or is known to be out of reach."""
-    if not cluster.state.answers and cluster.state.state != "reconnecting":
-        return False
+    """Whether every kind that facts are made of has been read once, or is known to be out of reach. What was read stays
+    known while the cluster is away; its age is told beside it."""
     # A kind is watched from the first time that it is asked for, so all of them are asked for, not the first alone.
-    states = [cluster.freshness(kind).state for kind in inventory.KINDS]
-    return "loading" not in states
+    states = {cluster.freshness(kind).state for kind in inventory.KINDS}
+    return "loading" not in states and (cluster.state.answers or bool(states & {"live", "reconnecting", "stale"}))
 
 
 def _hopeful(cluster: Cluster) -> bool:

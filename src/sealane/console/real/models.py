@@ -12,8 +12,10 @@ from contextlib import aclosing
 from sealane.console.rows import TONES
 from sealane.console.services import Copy, Detail, Happening, Ref, Removal
 from sealane.fleet import Fleet
+from sealane.kube.tailing import Wish
 from sealane.lib import text
-from sealane.models import actions, hosted, removal
+from sealane.lib.errors import SealaneError
+from sealane.models import actions, hosted, removal, speaking
 from sealane.models.action_errors import StillLeaving
 from sealane.models.hosted import Key
 from sealane.models.observer import Observer, StageChange
@@ -21,6 +23,9 @@ from sealane.models.stage_views import ENGINE_CONTAINER, PULL_CONTAINER, Deploym
 from sealane.models.types import Hosted, Plan, Stage
 
 _SHOWN = 10  # lines of what happened
+_LOG_BYTES = 4 * 1024 * 1024  # that are asked of each copy
+_LONGEST_LINE = 10_000  # characters of a log's line that are shown
+_PAGE = 1024 * 1024  # characters of a log that are sent with each beat
 _LOOKS, _LOOK_EVERY = 60, 0.05  # how often, and at which distance in seconds, the cache is looked at after a change
 _REMOVE_WITHIN = 8.0  # seconds that a removal waits for the pods to be gone
 
@@ -94,16 +99,20 @@ class RealModels:
         await self._until(lambda: self._deployment(key) is None)
         return _removal(done)
 
-    async def logs(self, ref: Ref, *, copy: str, tail: int) -> Sequence[str]:
-        """The last lines of a copy: of the engine, or of the pull while the engine has not started."""
-        cluster = self._fleet.cluster(ref.cluster)
-        pods = self._observer.picture(ref.cluster, ref.namespace, ref.name).pods
-        pod = next((found for found in pods if found.metadata.name == copy), None)
-        lines = cluster.client.logs(
-            copy, namespace=ref.namespace, container=_writing(pod) if pod else "", tail_lines=tail
-        )
-        async with aclosing(lines) as found:
-            return [line.decode(errors="replace").rstrip("\n") async for line in found][-tail:]
+    async def logs(self, ref: Ref, *, copy: str, tail: int, previous: bool) -> Sequence[str]:
+        """The last lines: of the engine, or of the pull while the engine has not started; of all copies by time.
+
+        One copy of several that cannot be read (it has not started) leaves the others; raised when none can.
+        """
+        troubles: list[SealaneError] = []
+        wish = Wish(tail_lines=tail, previous=previous, limit_bytes=_LOG_BYTES)
+        told = lambda _, error: troubles.append(error)  # noqa: E731
+        found = speaking.lines(self._fleet, _key(ref), wish, copy=copy, told=told)
+        async with aclosing(found) as lines:
+            shown = [_cut(line.text if copy else f"{line.pod} | {line.text}") async for line in lines]
+        if not shown and troubles:
+            raise troubles[0]
+        return _last(shown[-tail:])
 
     def _deployment(self, key: Key) -> DeploymentView | None:
         return hosted.deployment_of(self._fleet.cluster(key.cluster), key.namespace, key.name)
@@ -114,6 +123,22 @@ class RealModels:
             if seen():
                 return
             await self._fleet.clock.sleep(_LOOK_EVERY)
+
+
+def _cut(line: str) -> str:
+    """A line as a page shows it."""
+    more = len(line) - _LONGEST_LINE
+    return line if more <= 0 else f"{line[:_LONGEST_LINE]}… ({text.count(more, 'character')} more)"
+
+
+def _last(lines: list[str]) -> list[str]:
+    """As many of the last lines as a page that is sent with each beat can hold."""
+    room = _PAGE
+    for number, line in enumerate(reversed(lines)):
+        room -= len(line)
+        if room < 0:
+            return [f"({text.count(len(lines) - number, 'line')} before this are too long to show)", *lines[-number:]]
+    return lines
 
 
 def _key(ref: Ref) -> Key:
@@ -127,13 +152,6 @@ def _copies(deployment: DeploymentView | None) -> int | None:
 def _removal(found: removal.Removal) -> Removal:
     note = f"You may not list {text.listing(found.unseen)} here, so there may be more." if found.unseen else ""
     return Removal(went=found.went, stayed=found.stayed, note=note)
-
-
-def _writing(pod: PodView) -> str:
-    """The container that has something to say: the engine once it ran, else the pull."""
-    engine = pod.container(ENGINE_CONTAINER)
-    started = engine is not None and (engine.state.running or engine.state.terminated or engine.restart_count)
-    return ENGINE_CONTAINER if started else PULL_CONTAINER
 
 
 def _copy(pod: PodView, stage: Stage | None, picture: Snapshot, share: str) -> Copy:

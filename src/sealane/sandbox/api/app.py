@@ -15,6 +15,8 @@ from sealane.sandbox.api import (
     actions,
     discovery,
     errors,
+    evictions,
+    metrics,
     notices,
     openapi,
     pods,
@@ -87,6 +89,7 @@ class ApiServer:
         admit: Admit,
         faults: Faults,
         warn: Warn = lambda _plural, _obj: [],
+        measure: metrics.Measure | None = None,
     ) -> None:
         self.name = name
         self.store = store
@@ -94,6 +97,7 @@ class ApiServer:
         self.faults = faults
         self.scenarios: Controlled | None = None
         self._users = users
+        self._measure = measure or metrics.Nothing()
         self._writer = Writer(store, admit=admit, warn=warn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,13 +183,17 @@ class ApiServer:
                 name=target.name.partition(":")[0] if target.subresource == "proxy" else target.name,
             ),
         )  # fmt: skip
-        if target.subresource and target.subresource != "status":
+        if target.subresource not in {"", "status", "ephemeralcontainers"}:
             found = await self._subresource(target, request)
             if found is not None:
                 return found
         elif "create" in target.kind.verbs and target.kind.group in {"authorization.k8s.io", "authentication.k8s.io"}:
             if verb == "create":
                 return await reviews.answer(self.store, target.kind, request)
+        elif target.kind.group == "metrics.k8s.io":
+            if verb not in {"get", "list"}:
+                raise errors.method_not_allowed()
+            return metrics.answer(self.store, self._measure, target, request)
         elif verb in {"get", "list", "watch"}:
             request.warnings += notices.of_kind(target.kind)
             if verb == "watch":
@@ -228,7 +236,7 @@ class ApiServer:
         if sub in podstreams.STREAMS and method in {"GET", "POST"}:
             return podstreams.answer(self.store, self.backend, target, request)
         if sub == "eviction" and method == "POST":
-            return await actions.evict(self.store, target, request)
+            return await evictions.evict(self.store, target, request)
         if sub == "binding" and method == "POST":
             return await actions.bind(self.store, target, request)
         if sub == "token" and method == "POST":

@@ -31,7 +31,7 @@ class PodBackend(Protocol):
         tail_lines: int | None,
         previous: bool,
         timestamps: bool,
-        since_seconds: int | None,
+        since_seconds: float | None,
     ) -> AsyncIterator[bytes]:
         """The log of a container in pieces; ends when it is read (or, following, when the container ends).
         Raises NoLogs."""

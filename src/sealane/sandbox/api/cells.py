@@ -138,8 +138,10 @@ def cronjob(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     spec, status = obj["spec"], obj.get("status") or {}
     last = status.get("lastScheduleTime")
     return [
-        _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE, bool(spec.get("suspend")),
+        _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE, str(bool(spec.get("suspend"))),
         len(status.get("active") or ()), age(last, now) if last else NONE, _age(obj, now),
+        *_images((spec.get("jobTemplate") or {}).get("spec") or {}),
+        _selector((spec.get("jobTemplate") or {}).get("spec") or {}),
     ]  # fmt: skip
 
 
@@ -311,6 +313,51 @@ def ingress(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
     hosts = ",".join(rule.get("host", "*") for rule in spec.get("rules") or ()) or "*"
     ports = "80, 443" if spec.get("tls") else "80"
     return [_name(obj), spec.get("ingressClassName", NONE), hosts, "", ports, _age(obj, now)]
+
+
+def network_policy(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
+    selector = {"selector": (obj.get("spec") or {}).get("podSelector")}
+    return [_name(obj), _selector(selector), _age(obj, now)]
+
+
+def revision(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
+    owners = [item for item in obj["metadata"].get("ownerReferences") or () if item.get("controller")]
+    names = {"StatefulSet": "statefulset.apps", "DaemonSet": "daemonset.apps"}
+    owner = f"{names.get(owners[0]['kind'], owners[0]['kind'].lower())}/{owners[0]['name']}" if owners else NONE
+    return [_name(obj), owner, obj.get("revision", 0), _age(obj, now)]
+
+
+def autoscaler(obj: Obj, now: datetime.datetime) -> Sequence[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    reference = spec.get("scaleTargetRef") or {}
+    measured = status.get("currentMetrics") or ()
+    targets = [_target(item, measured) for item in spec.get("metrics") or ()]
+    return [
+        _name(obj), f"{reference.get('kind', '')}/{reference.get('name', '')}", _few_targets(targets),
+        str(spec.get("minReplicas", UNSET)), str(spec.get("maxReplicas", "")), status.get("currentReplicas", 0),
+        _age(obj, now),
+    ]  # fmt: skip
+
+
+def _few_targets(targets: Sequence[str]) -> str:
+    if not targets:
+        return NONE
+    return ", ".join(targets[:2]) + (f" + {len(targets) - 2} more..." if len(targets) > 2 else "")
+
+
+def _target(metric: Obj, measured: Sequence[Obj]) -> str:
+    """`cpu: 12%/70%`, or `<unknown>` for what was not measured yet."""
+    field = "containerResource" if metric.get("type") == "ContainerResource" else "resource"
+    source = metric.get(field)
+    if not source:
+        return f"{UNKNOWN}/{UNKNOWN}"
+    wanted, name = source.get("target") or {}, source.get("name")
+    found: Obj = next((item[field] for item in measured if (item.get(field) or {}).get("name") == name), {})
+    current = found.get("current") or {}
+    if wanted.get("averageUtilization") is not None:
+        now = f"{current['averageUtilization']}%" if "averageUtilization" in current else UNKNOWN
+        return f"{name}: {now}/{wanted['averageUtilization']}%"
+    return f"{name}: {current.get('averageValue', UNKNOWN)}/{wanted.get('averageValue', '')}"
 
 
 def _labels(labels: Obj) -> str:

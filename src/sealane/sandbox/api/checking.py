@@ -8,6 +8,7 @@ and people know, and 422 for custom ones. Wrapping the words is the caller's, fo
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -63,15 +64,13 @@ def unknown_in(obj: Obj, node: Node, request: Request) -> None:
 
 def types(kind: Kind, obj: Obj, node: Node) -> None:
     """Raises Undecodable for the first value whose type is wrong, or StatusError (422) for custom kinds."""
+    if kind.custom:
+        _custom_types(kind, obj, node)
+        return
     wrong = _wrong(obj, node, "", "", kind.kind)
     if wrong is None:
         return
     given = _json_type(wrong.value)
-    if kind.custom:
-        wanted = {"list": "array", "map": "object"}.get(wrong.node.type, wrong.node.type)
-        text = f'Invalid value: "{given}": {wrong.path} in body must be of type {wanted}: "{given}"'
-        cause = Cause("FieldValueTypeInvalid", text, wrong.path)
-        raise errors.invalid(kind.group, kind.kind, obj["metadata"].get("name", ""), [cause])
     if wrong.node.type == "quantity":
         raise Undecodable(quantities.SERVER_SENTENCE)
     if wrong.node.type == "base64" and isinstance(wrong.value, str):
@@ -79,6 +78,44 @@ def types(kind: Kind, obj: Obj, node: Node) -> None:
     wanted = _go_type(wrong.node)
     text = f"json: cannot unmarshal {given} into Go struct field {wrong.go_path} of type {wanted}"
     raise Undecodable(text, go_type=wanted)
+
+
+def _custom_types(kind: Kind, obj: Obj, node: Node) -> None:
+    """Raises StatusError (422) that names every value whose type is wrong."""
+    causes = []
+    for wrong in _all_wrong(obj, node, ""):
+        given = "integer" if type(wrong.value) is int else "boolean" if type(wrong.value) is bool else ""
+        given = given or _json_type(wrong.value)
+        wanted = {"list": "array", "map": "object"}.get(wrong.node.type, wrong.node.type)
+        text = f'Invalid value: "{given}": {wrong.path} in body must be of type {wanted}: "{given}"'
+        causes.append(Cause("FieldValueTypeInvalid", text, wrong.path))
+    if causes and "scale" in kind.subresources:
+        causes += _no_number(obj, kind.scale_paths[0])
+    if causes:
+        raise errors.invalid(kind.group, kind.kind, obj["metadata"].get("name", ""), causes)
+
+
+def _no_number(obj: Obj, path: str) -> Iterator[Cause]:
+    """What the scale subresource says of a wanted number that is none."""
+    found: Any = obj
+    for step in path.strip(".").split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        text = f"{path} accessor error: {found} is of the type string, expected int64"
+        yield Cause("FieldValueInvalid", f"Invalid value: 0: {text}", path)
+
+
+def _all_wrong(value: Any, node: Node, path: str) -> Iterator[_Wrong]:
+    if value is None or node.type == "any":
+        return
+    if node.type in {"object", "map"} and isinstance(value, dict):
+        for key, item in sorted(value.items()):
+            yield from _all_wrong(item, node.child(key), f"{path}.{key}" if path else key)
+    elif node.type == "list" and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _all_wrong(item, node.element, f"{path}[{index}]")
+    elif node.type in {"object", "map", "list"} or not _fits(value, node.type):
+        yield _Wrong(path, path, value, node)
 
 
 def of_body(kind: Kind, error: Undecodable) -> StatusError:

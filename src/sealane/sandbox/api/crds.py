@@ -75,6 +75,14 @@ class Shapes:
             self._store.kinds.remove(kind)
 
 
+def _scale_paths(scale: Obj) -> tuple[str, str, str]:
+    return (
+        scale.get("specReplicasPath", ".spec.replicas"),
+        scale.get("statusReplicasPath", ".status.replicas"),
+        scale.get("labelSelectorPath", ".status.selector"),
+    )
+
+
 def kinds_of(crd: Obj) -> list[Kind]:
     """The kinds that a CRD serves, one a served version."""
     spec, names = crd["spec"], crd["spec"]["names"]
@@ -91,6 +99,7 @@ def kinds_of(crd: Obj) -> list[Kind]:
             subresources=tuple(sorted(version.get("subresources") or ())),
             selectable=tuple(item["jsonPath"].lstrip(".") for item in version.get("selectableFields") or ()),
             custom=True,
+            scale_paths=_scale_paths((version.get("subresources") or {}).get("scale") or {}),
         )
         for version in spec.get("versions") or ()
         if version.get("served", True)

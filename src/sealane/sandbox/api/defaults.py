@@ -243,6 +243,51 @@ def _secret(_store: Store, new: Obj, _old: Obj | None) -> None:
         new.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
 
 
+def _autoscaler(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, minReplicas=1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    behavior = spec.get("behavior")
+    if behavior is None:
+        return
+    percent = {"type": "Percent", "value": 100, "periodSeconds": 15}
+    pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+    up, down = behavior.setdefault("scaleUp", {}), behavior.setdefault("scaleDown", {})
+    _default(up, stabilizationWindowSeconds=0, selectPolicy="Max", policies=[pods, percent])
+    _default(down, selectPolicy="Max", policies=[dict(percent)])
+
+
+def _network_policy(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    for way in ("ingress", "egress"):
+        for rule in spec.get(way) or ():
+            for port in rule.get("ports") or ():
+                _default(port, protocol="TCP")
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+
+
+def _binding(_store: Store, new: Obj, _old: Obj | None) -> None:
+    _default(new.setdefault("roleRef", {}), apiGroup="rbac.authorization.k8s.io")
+    for subject in new.get("subjects") or ():
+        if subject.get("kind") in {"User", "Group"}:
+            _default(subject, apiGroup="rbac.authorization.k8s.io")
+
+
+def _limit_range(_store: Store, new: Obj, _old: Obj | None) -> None:
+    """What a container gets where only a maximum or a minimum is said."""
+    for item in (new.get("spec") or {}).get("limits") or ():
+        if item.get("type") != "Container":
+            continue
+        default = (item.get("max") or {}) | (item.get("default") or {})
+        request = (item.get("min") or {}) | default | (item.get("defaultRequest") or {})
+        for key, value in (("default", default), ("defaultRequest", request)):
+            if value:
+                item[key] = value
+
+
 def _namespace(_store: Store, new: Obj, _old: Obj | None) -> None:
     labels = new["metadata"].get("labels") or {}
     new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": new["metadata"]["name"]}
@@ -279,6 +324,11 @@ _FILLERS: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]]
     kinds.SERVICES.key: _service,
     kinds.PVCS.key: _claim,
     kinds.SECRETS.key: _secret,
+    kinds.LIMITRANGES.key: _limit_range,
+    kinds.HPAS.key: _autoscaler,
+    kinds.ROLEBINDINGS.key: _binding,
+    kinds.CLUSTERROLEBINDINGS.key: _binding,
+    kinds.NETWORKPOLICIES.key: _network_policy,
     kinds.NAMESPACES.key: _namespace,
     kinds.STORAGECLASSES.key: _storage_class,
     kinds.PRIORITYCLASSES.key: _priority_class,

@@ -31,12 +31,12 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     namespace: str = ""
 
     def covers(self, ask: Ask) -> bool:
-        """Whether the question is about a right that is withheld."""
+        """Whether the question is about a right that is withheld. Who lacks it in one namespace lacks it for all."""
         return (
             not ask.path
             and ("*" in self.verbs or ask.verb in self.verbs)
             and ask.full_resource in self.resources
-            and self.namespace in {"", ask.namespace}
+            and (not self.namespace or ask.namespace in {"", self.namespace})
         )
 
 

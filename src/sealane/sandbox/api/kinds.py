@@ -16,7 +16,8 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 class Kind(msgspec.Struct, frozen=True):
     """One resource type. `subresources` are names such as `status` and `scale`; `selectable` are the fields a field
-    selector may name; `files_under` is the group whose objects these are, where it is another's."""
+    selector may name; `files_under` is the group whose objects these are, where it is another's; `scale_paths` lead to
+    the wanted number, the number that there is, and the selector as text ("": it is in `spec.selector`)."""
 
     group: str
     version: str
@@ -31,6 +32,7 @@ class Kind(msgspec.Struct, frozen=True):
     custom: bool = False
     selectable: tuple[str, ...] = ()
     files_under: str | None = None
+    scale_paths: tuple[str, str, str] = (".spec.replicas", ".status.replicas", "")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -186,24 +188,30 @@ HPAS = Kind(
     subresources=STATUS,
 )
 
+OLD_HPAS = msgspec.structs.replace(HPAS, version="v1")
+POD_METRICS = Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", singular=" ", verbs=("get", "list"))
+NODE_METRICS = Kind(
+    "metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", namespaced=False, singular=" ", verbs=("get", "list")
+)
+
 QUEUES = Kind("scheduling.run.ai", "v2", "queues", "Queue", namespaced=False, subresources=STATUS, custom=True)
 PODGROUPS = Kind(
     "scheduling.run.ai", "v2alpha2", "podgroups", "PodGroup", short_names=("pg",), subresources=STATUS, custom=True
 )
-BINDREQUESTS = Kind("scheduling.run.ai", "v1alpha2", "bindrequests", "BindRequest", subresources=STATUS, custom=True)
 
 BUILT_IN: tuple[Kind, ...] = (
     NAMESPACES, PODS, SERVICES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, PVCS, PVS, NODES, EVENTS,
     RESOURCEQUOTAS, LIMITRANGES,
     DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS, CONTROLLERREVISIONS, JOBS, CRONJOBS,
     ENDPOINTSLICES, NEW_EVENTS, STORAGECLASSES, ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS,
-    PRIORITYCLASSES, LEASES, CRDS, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES, PDBS, HPAS,
+    PRIORITYCLASSES, LEASES, CRDS, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES, PDBS, HPAS, OLD_HPAS,
     _review("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     _review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     _review("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview"),
     _review("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True),
     _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     _review("authentication.k8s.io", "tokenreviews", "TokenReview"),
+    POD_METRICS, NODE_METRICS,
 )  # fmt: skip
 
 

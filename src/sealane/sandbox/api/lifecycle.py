@@ -79,7 +79,10 @@ def check_same(kind: Kind, old: Obj, *, uid: str) -> None:
 
 def merged(kind: Kind, old: Obj, asked: Obj, *, subresource: str) -> Obj:
     """The next state: what a client may write comes from `asked`, the rest stays."""
-    new: Obj = clone(old if subresource == "status" else asked)
+    new: Obj = clone(old if subresource in {"status", "ephemeralcontainers"} else asked)
+    if subresource == "ephemeralcontainers":
+        _take(new["spec"], clone(asked.get("spec") or {}), "ephemeralContainers")
+        return new
     if subresource == "status":
         _take(new, asked, "status")
         if kind.key == ("apps", "deployments"):  # whose controller keeps the revision there

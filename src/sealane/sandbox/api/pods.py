@@ -6,25 +6,29 @@ server sees its requests, and the refusals.
 
 from __future__ import annotations
 
+import datetime
 import urllib.parse
 from collections.abc import AsyncIterator
 from typing import Any
 
 from sealane.sandbox.api import errors
 from sealane.sandbox.api.backends import NoLogs, NotListening, PodBackend
-from sealane.sandbox.api.errors import StatusError
+from sealane.sandbox.api.errors import Cause, StatusError
 from sealane.sandbox.api.kinds import PODS, SERVICES
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj
 from sealane.sandbox.api.wire import Handover, Reply, Request, Stream
 
+PARTS = ("containers", "initContainers", "ephemeralContainers")
+"""Where the containers of a pod stand."""
+
 
 async def log(store: Store, backend: PodBackend, target: Target, request: Request) -> Stream | Reply:
     """The log of one container; nothing (204) of a pod that no node runs. Raises StatusError (400, 404)."""
     pod = _pod(store, target)
     name, _ = target.name, target.rest
-    containers = [item["name"] for key in ("containers", "initContainers") for item in pod["spec"].get(key) or ()]
+    containers = [item["name"] for key in PARTS for item in pod["spec"].get(key) or ()]
     container = request.query.get("container", "")
     if not container:
         if len(pod["spec"]["containers"]) > 1:
@@ -34,6 +38,9 @@ async def log(store: Store, backend: PodBackend, target: Target, request: Reques
         container = pod["spec"]["containers"][0]["name"]
     if container not in containers:
         raise errors.bad_request(f"container {container} is not valid for pod {name}")
+    since, limit = _since(store, name, request), request.number("limitBytes")
+    if limit is not None and limit < 1:
+        raise _bad_option(name, "limitBytes", limit)
     if not pod["spec"].get("nodeName"):
         return Reply(204, b"", content_type="text/plain")
     chunks = backend.logs(
@@ -43,9 +50,9 @@ async def log(store: Store, backend: PodBackend, target: Target, request: Reques
         tail_lines=request.number("tailLines"),
         previous=request.flag("previous"),
         timestamps=request.flag("timestamps"),
-        since_seconds=request.number("sinceSeconds"),
+        since_seconds=since,
     )
-    return Stream(await _started(chunks), content_type="text/plain")
+    return Stream(_limited(await _started(chunks), limit), content_type="text/plain")
 
 
 def proxy(store: Store, backend: PodBackend, target: Target) -> Handover:
@@ -72,6 +79,38 @@ def service_proxy(store: Store, backend: PodBackend, target: Target) -> Handover
         raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
     wanted = str(chosen.get("targetPort", chosen["port"]))
     return _hand_over(backend, ready[0], _port_of(ready[0], wanted), target.rest)
+
+
+def _since(store: Store, name: str, request: Request) -> float | None:
+    """How many seconds back the log is wanted; negative for a time to come. Raises StatusError (400, 422)."""
+    seconds, moment = request.number("sinceSeconds"), request.query.get("sinceTime", "")
+    if seconds is not None and moment:
+        cause = Cause("FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified")
+        raise errors.invalid("", "PodLogOptions", name, [cause])
+    if seconds is not None and seconds < 1:
+        raise _bad_option(name, "sinceSeconds", seconds)
+    if not moment:
+        return seconds
+    try:
+        return (store.now() - datetime.datetime.fromisoformat(moment)).total_seconds()
+    except (ValueError, TypeError) as error:
+        raise errors.bad_request(f'parsing time "{moment}" as RFC 3339: {error}') from error
+
+
+def _bad_option(name: str, field: str, value: int) -> StatusError:
+    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: must be greater than 0", field)
+    return errors.invalid("", "PodLogOptions", name, [cause])
+
+
+async def _limited(chunks: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
+    """The first `limit` bytes."""
+    left = limit
+    async for chunk in chunks:
+        yield chunk if left is None else chunk[:left]
+        if left is not None:
+            left -= len(chunk)
+            if left <= 0:
+                return
 
 
 async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ from sealane.sandbox.api import errors
 from sealane.sandbox.api.backends import NotListening, PodBackend
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.kinds import PODS
+from sealane.sandbox.api.pods import PARTS
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj
@@ -166,7 +167,7 @@ def _pod(store: Store, target: Target) -> Obj:
 def _container(pod: Obj, wanted: str) -> str:
     """The container meant. Raises StatusError (400)."""
     name, spec = pod["metadata"]["name"], pod["spec"]
-    names = [item["name"] for key in ("containers", "initContainers") for item in spec.get(key) or ()]
+    names = [item["name"] for key in PARTS for item in spec.get(key) or ()]
     if not wanted and len(spec["containers"]) > 1:
         said = f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]"
         raise errors.bad_request(said)

@@ -70,7 +70,7 @@ PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
             cells.daemonset,
         ),
         (kinds.JOBS, f"Name,Status,Completions,Duration,Age,{_WIDE}", cells.job),
-        (kinds.CRONJOBS, "Name,Schedule,Timezone,Suspend:b,Active:i,Last Schedule,Age", cells.cronjob),
+        (kinds.CRONJOBS, f"Name,Schedule,Timezone,Suspend,Active:i,Last Schedule,Age,{_WIDE}", cells.cronjob),
         (kinds.SERVICES, "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector:w", cells.service),
         (kinds.NAMESPACES, "Name,Status,Age", cells.namespace),
         (
@@ -114,6 +114,9 @@ PRINTERS: Final[dict[tuple[str, str], tuple[Sequence[Column], Cells]]] = {
         (kinds.CLUSTERROLEBINDINGS, "Name,Role,Age,Users:w,Groups:w,ServiceAccounts:w", cells.binding),
         (kinds.LEASES, "Name,Holder,Age", cells.lease),
         (kinds.PDBS, "Name,Min Available,Max Unavailable,Allowed Disruptions:i,Age", cells.budget),
+        (kinds.NETWORKPOLICIES, "Name,Pod-Selector,Age", cells.network_policy),
+        (kinds.HPAS, "Name,Reference,Targets,MinPods,MaxPods,Replicas:i,Age", cells.autoscaler),
+        (kinds.CONTROLLERREVISIONS, "Name,Controller,Revision:i,Age", cells.revision),
         (kinds.INGRESSES, "Name,Class,Hosts,Address,Ports,Age", cells.ingress),
     )
 }

@@ -136,8 +136,9 @@ async def _lines(store: Store, choice: Choice, request: Request, is_cut: Callabl
         if initial and bookmarks:
             yield _bookmark(choice.kind, cursor, {INITIAL_EVENTS_END: "true"})
     loop = asyncio.get_running_loop()
-    ends = loop.time() + (request.number("timeoutSeconds") or random.uniform(1800, 3600))  # noqa: S311 - spreads load
-    while (left := ends - loop.time()) > 0:
+    marked = loop.time()  # in its time, however much of other kinds changes: a client takes silence for a loss
+    ends = marked + (request.number("timeoutSeconds") or random.uniform(1800, 3600))  # noqa: S311 - spreads load
+    while loop.time() < ends:
         if is_cut():
             raise CutWatch
         try:
@@ -151,11 +152,12 @@ async def _lines(store: Store, choice: Choice, request: Request, is_cut: Callabl
             if line:
                 yield line
         try:
-            async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+            async with asyncio.timeout_at(min(ends, marked + BOOKMARK_SECONDS)):
                 await store.changed(cursor)
         except TimeoutError:
-            if bookmarks:
-                yield _bookmark(choice.kind, store.revision, {})
+            marked = loop.time()
+            if bookmarks and marked < ends:
+                yield _bookmark(choice.kind, cursor, {})
 
 
 def _line(choice: Choice, event: StoreEvent, present: Callable[[str, Obj], bytes]) -> bytes:

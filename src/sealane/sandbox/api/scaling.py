@@ -8,7 +8,7 @@ from sealane.kube import selectors
 from sealane.sandbox.api import errors, patches
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
-from sealane.sandbox.api.values import Obj
+from sealane.sandbox.api.values import Obj, clone
 from sealane.sandbox.api.wire import Request
 
 
@@ -17,22 +17,23 @@ def get(store: Store, target: Target) -> Obj:
     obj = store.get(target.kind, target.namespace, target.name)
     if obj is None:
         raise errors.not_found(target.kind.group, target.kind.plural, target.name)
-    return of(obj)
+    return of(obj, target.kind.scale_paths)
 
 
-def of(obj: Obj) -> Obj:
-    """The Scale that an object stands for."""
+def of(obj: Obj, paths: tuple[str, str, str]) -> Obj:
+    """The Scale that an object stands for; `paths` lead to the wanted number, the real one and the selector."""
     meta = obj["metadata"]
+    wanted, real, chosen = paths
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    text = _at(obj, chosen) or "" if chosen else str(selectors.of_object((obj.get("spec") or {}).get("selector")))
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in kept if key in meta},
-        "spec": {"replicas": int(spec.get("replicas", 1))},
+        "spec": {"replicas": int(_at(obj, wanted) or 0)},
         "status": {
-            "replicas": int(status.get("replicas") or 0),
-            "selector": str(selectors.of_object(spec.get("selector"))),
+            "replicas": int(_at(obj, real) or 0),
+            "selector": text,
         },
     }
 
@@ -51,11 +52,15 @@ def replace(store: Store, target: Target, body: Any, request: Request) -> Obj:
     if live is None:
         raise errors.not_found(target.kind.group, target.kind.plural, target.name)
     version = (body.get("metadata") or {}).get("resourceVersion") or live["metadata"]["resourceVersion"]
-    new = live | {
-        "metadata": live["metadata"] | {"resourceVersion": version},
-        "spec": live["spec"] | {"replicas": wanted},
-    }
-    return of(store.update(target.kind, new, manager=request.manager, dry_run=request.dry_run, by_scale=True))
+    new: Obj = clone(live)
+    new["metadata"]["resourceVersion"] = version
+    place = new
+    *steps, last = _steps(target.kind.scale_paths[0])
+    for step in steps:
+        place = place.setdefault(step, {})
+    place[last] = wanted
+    made = store.update(target.kind, new, manager=request.manager, dry_run=request.dry_run, by_scale=True)
+    return of(made, target.kind.scale_paths)
 
 
 def patch(store: Store, target: Target, body: Any, request: Request) -> Obj:
@@ -65,3 +70,14 @@ def patch(store: Store, target: Target, body: Any, request: Request) -> Obj:
     if (body if isinstance(body, dict) else {}).get("metadata", {}).get("resourceVersion") is None:
         new["metadata"].pop("resourceVersion", None)
     return replace(store, target, new, request)
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split(".") if step]
+
+
+def _at(obj: Obj, path: str) -> Any:
+    found: Any = obj
+    for step in _steps(path):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found

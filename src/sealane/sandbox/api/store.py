@@ -154,11 +154,11 @@ class Store:
         meta = self._identify(kind, new)
         self._check_namespace(kind, meta)
         self.prepare(kind, new, None)
-        if self.get(kind, meta.get("namespace", ""), meta["name"]) is not None:
-            raise errors.already_exists(kind.group, kind.plural, meta["name"])
         if not applied:
             self._track(kind, None, new, manager)
         self.settle(kind, new, None)
+        if self.get(kind, meta.get("namespace", ""), meta["name"]) is not None:
+            raise errors.already_exists(kind.group, kind.plural, meta["name"])
         return new if dry_run else self._commit("ADDED", kind, new, None)
 
     def update(

@@ -6,20 +6,29 @@ one kind knows. All causes are collected, so that one answer names everything th
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 from sealane.kube import quantities
 from sealane.kube.selectors import Selector
-from sealane.sandbox.api import errors, kinds, ownership, validation_pods
+from sealane.sandbox.api import (
+    errors,
+    kinds,
+    ownership,
+    validation_batch,
+    validation_custom,
+    validation_network,
+    validation_pods,
+    validation_policy,
+    validation_roles,
+    validation_scaling,
+)
+from sealane.sandbox.api.causes import LABEL, SUBDOMAIN, forbidden, invalid, label_selector, required, unsupported
 from sealane.sandbox.api.errors import Cause
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.schema import Node
 from sealane.sandbox.api.values import Obj, same_but
 
-LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-SUBDOMAIN: Final = rf"{LABEL}(\.{LABEL})*"
 _SERVICE: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _LABEL_VALUE: Final = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
 _LABEL_KEY: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -27,9 +36,26 @@ _ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadW
 _FREE_NAMES: Final = frozenset(
     {kinds.ROLES.key, kinds.ROLEBINDINGS.key, kinds.CLUSTERROLES.key, kinds.CLUSTERROLEBINDINGS.key}
 )
+_CHANGEABLE_OF_SETS: Final = (
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+)
 _IMMUTABLE_SELECTOR: Final = frozenset(
     {kinds.DEPLOYMENTS.key, kinds.REPLICASETS.key, kinds.STATEFULSETS.key, kinds.DAEMONSETS.key}
 )
+_OWN_CHECKS: Final = frozenset(
+    {
+        kinds.PDBS.key, kinds.HPAS.key, kinds.LIMITRANGES.key, kinds.RESOURCEQUOTAS.key, kinds.INGRESSES.key,
+        kinds.NETWORKPOLICIES.key, kinds.ROLES.key, kinds.CLUSTERROLES.key, kinds.ROLEBINDINGS.key,
+        kinds.CLUSTERROLEBINDINGS.key, kinds.CRONJOBS.key,
+    }
+)  # fmt: skip
+"""Kinds whose own checks say what is missing, in better words than the schema could."""
 
 
 def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -> None:
@@ -38,8 +64,11 @@ def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -
         return
     causes = _metadata(kind, new["metadata"])
     node = shape or ownership.shape_of(kind)
-    spec_only = {key: value for key, value in new.items() if key not in {"metadata", "status"}}
-    _schema(spec_only, node, "", causes)
+    if kind.custom and node.raw is not None:
+        validation_custom.check(new, node.raw, "", causes)
+    elif kind.key not in _OWN_CHECKS:
+        spec_only = {key: value for key, value in new.items() if key not in {"metadata", "status"}}
+        _schema(spec_only, node, "", causes)
     if kind.key in _IMMUTABLE_SELECTOR:
         # The server has made an empty template of a missing one, and goes on where the selector is missing.
         causes = [cause for cause in causes if cause.field != "spec.template"]
@@ -49,30 +78,9 @@ def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -
     if checker is not None and not causes:
         checker(new, old, causes)
     if kind.key in _IMMUTABLE_SELECTOR and not causes:
-        _workload(new, old, causes)
+        _workload(kind, new, old, causes)
     if causes:
         raise errors.invalid(kind.group, kind.kind, new["metadata"].get("name", ""), causes)
-
-
-def invalid(field: str, value: Any, why: str) -> Cause:
-    """A value that is wrong, as the server says it."""
-    return Cause("FieldValueInvalid", f"Invalid value: {go(value)}: {why}", field)
-
-
-def required(field: str, why: str = "") -> Cause:
-    """A value that is missing."""
-    return Cause("FieldValueRequired", f"Required value: {why}" if why else "Required value", field)
-
-
-def unsupported(field: str, value: Any, allowed: tuple[str, ...], *, as_given: bool = False) -> Cause:
-    """A value outside its set, which is listed in order of the alphabet or as given."""
-    listed = ", ".join(f'"{item}"' for item in (allowed if as_given else sorted(allowed)))
-    return Cause("FieldValueNotSupported", f"Unsupported value: {go(value)}: supported values: {listed}", field)
-
-
-def go(value: Any) -> str:
-    """A value as the server prints it."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _same_labels(old: Obj, new: Obj) -> bool:
@@ -150,26 +158,34 @@ def _schema(value: Any, node: Node, path: str, causes: list[Cause]) -> None:
         for index, item in enumerate(value):
             _schema(item, node.element, f"{path}[{index}]", causes)
     elif node.enum and value is not None and str(value) not in node.enum:
-        causes.append(
-            unsupported(path, value, node.enum, as_given=node.raw is not None or path.endswith("restartPolicy"))
-        )
+        as_given = node.raw is not None or path.endswith(("restartPolicy", "completionMode"))
+        causes.append(unsupported(path, value, node.enum, as_given=as_given))
     elif node.raw and isinstance(value, (int, float)) and value < node.raw.get("minimum", value):
         least = node.raw["minimum"]
         causes.append(invalid(path, value, f"{path} in body should be greater than or equal to {least}"))
 
 
-def _workload(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
-    spec = new["spec"]
+def _workload(kind: Kind, new: Obj, old: Obj | None, causes: list[Cause]) -> None:
+    spec, before = new["spec"], list(causes)
     replicas = spec.get("replicas", 1)
     if isinstance(replicas, int) and replicas < 0:
         causes.append(invalid("spec.replicas", replicas, "must be greater than or equal to 0"))
-    wanted = validation_pods.selector(spec.get("selector"), "spec.selector", causes)
+    wanted = label_selector(spec.get("selector"), "spec.selector", causes)
     if wanted is not None and not wanted.requirements:
         causes.append(invalid("spec.selector", spec.get("selector"), "empty selector is invalid for deployment"))
     else:
         _template(spec, wanted, causes)
-    if old is not None and old["spec"].get("selector") != spec.get("selector"):
-        causes.append(invalid("spec.selector", spec.get("selector"), "field is immutable"))
+    if old is not None and kind.key == kinds.STATEFULSETS.key:
+        if not same_but(old["spec"], spec, *_CHANGEABLE_OF_SETS):
+            listed = ", ".join(f"'{name}'" for name in _CHANGEABLE_OF_SETS[:-1])
+            why = (
+                f"updates to statefulset spec for fields other than {listed} and '{_CHANGEABLE_OF_SETS[-1]}' are "
+                "forbidden"
+            )
+            causes.append(forbidden("spec", why))
+    elif old is not None and old["spec"].get("selector") != spec.get("selector"):
+        at = len(before) if kind.key == kinds.DAEMONSETS.key else len(causes)
+        causes.insert(at, invalid("spec.selector", spec.get("selector"), "field is immutable"))
 
 
 def _template(spec: Obj, wanted: Selector | None, causes: list[Cause]) -> None:
@@ -196,19 +212,42 @@ def _deployment(new: Obj, _old: Obj | None, causes: list[Cause]) -> None:
         causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec.strategy.rollingUpdate"))
 
 
+def _statefulset(new: Obj, _old: Obj | None, causes: list[Cause]) -> None:
+    strategy = new["spec"].get("updateStrategy") or {}
+    if strategy.get("type") not in {"RollingUpdate", "OnDelete"}:
+        rolling = strategy.get("rollingUpdate") or {}
+        given = {
+            "Type": strategy.get("type"),
+            "RollingUpdate": {
+                "Partition": rolling.get("partition", 0),
+                "MaxUnavailable": rolling.get("maxUnavailable"),
+            },
+        }
+        causes.append(invalid("spec.updateStrategy", given, "must be 'RollingUpdate' or 'OnDelete'"))
+
+
+def _daemonset(new: Obj, _old: Obj | None, causes: list[Cause]) -> None:
+    strategy = new["spec"].get("updateStrategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    place = "spec.updateStrategy"
+    if strategy.get("type") not in {"RollingUpdate", "OnDelete"}:
+        causes.append(unsupported(f"{place}.type", strategy.get("type"), ("OnDelete", "RollingUpdate")))
+    elif (
+        strategy["type"] == "RollingUpdate"
+        and not _some(rolling.get("maxUnavailable"))
+        and not _some(rolling.get("maxSurge"))
+    ):
+        causes.append(required(f"{place}.rollingUpdate.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+
+
+def _some(amount: Any) -> bool:
+    return amount not in (None, 0, "0%")
+
+
 def _pod(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
     validation_pods.spec(new.get("spec") or {}, "spec", causes)
     if old is not None:
         validation_pods.update(new["spec"], old["spec"], causes)
-
-
-def _job(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
-    template = (new["spec"].get("template") or {}).get("spec") or {}
-    validation_pods.spec(template, "spec.template.spec", causes)
-    if template.get("restartPolicy") == "Always":
-        causes.append(required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
-    if old is not None and old["spec"].get("template") != new["spec"].get("template"):
-        causes.append(invalid("spec.template", "…", "field is immutable"))
 
 
 def _service(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
@@ -265,7 +304,21 @@ def _config(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
 _CHECKERS: Final = {
     kinds.PODS.key: _pod,
     kinds.DEPLOYMENTS.key: _deployment,
-    kinds.JOBS.key: _job,
+    kinds.STATEFULSETS.key: _statefulset,
+    kinds.DAEMONSETS.key: _daemonset,
+    kinds.JOBS.key: validation_batch.job,
+    kinds.CRONJOBS.key: validation_batch.cron,
+    kinds.PDBS.key: validation_policy.budget,
+    kinds.LIMITRANGES.key: validation_policy.limit_range,
+    kinds.RESOURCEQUOTAS.key: validation_policy.quota,
+    kinds.PRIORITYCLASSES.key: validation_policy.priority,
+    kinds.INGRESSES.key: validation_network.ingress,
+    kinds.NETWORKPOLICIES.key: validation_network.policy,
+    kinds.ROLES.key: validation_roles.role,
+    kinds.CLUSTERROLES.key: validation_roles.cluster_role,
+    kinds.ROLEBINDINGS.key: validation_roles.binding,
+    kinds.CLUSTERROLEBINDINGS.key: validation_roles.cluster_binding,
+    kinds.HPAS.key: validation_scaling.autoscaler,
     kinds.SERVICES.key: _service,
     kinds.PVCS.key: _claim,
     kinds.CONFIGMAPS.key: _config,

@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any, Final
 
-from sealane.kube import quantities, selectors
-from sealane.kube.selectors import BadSelector, Selector
+from sealane.kube import quantities
 from sealane.sandbox.api.errors import Cause
 from sealane.sandbox.api.values import Obj, same_but
 
@@ -54,15 +53,6 @@ def update(new: Obj, old: Obj, causes: list[Cause]) -> None:
         "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
     )
     causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec"))
-
-
-def selector(wanted: Any, path: str, causes: list[Cause]) -> Selector | None:
-    """Read a label selector, adding what is wrong with it."""
-    try:
-        return selectors.of_object(wanted)
-    except BadSelector as error:
-        causes.append(_invalid(path, wanted, error.sentence.rstrip(".")))
-        return None
 
 
 def _without_images(spec: Obj) -> Obj:

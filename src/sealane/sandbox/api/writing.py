@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sealane.sandbox.api import applying, checking, errors, kinds, notices, patches, reading, scaling
+from sealane.sandbox.api import applying, checking, errors, escalation, kinds, notices, patches, reading, scaling
 from sealane.sandbox.api.kinds import NAMESPACES, NODES, Kind
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
@@ -128,14 +128,16 @@ class Writer:
         if kind.has_status and kind is not NODES:
             obj.pop("status", None)
         obj["metadata"].pop("uid", None)
+        escalation.check(self._store, request.user, kind, obj, None)
         admitted = self._admit("CREATE", kind.plural, obj)
         made = self._store.create(kind, admitted, manager=request.manager, dry_run=request.dry_run, applied=applied)
         request.warnings += [*self._warn(kind.plural, made), *notices.of_write(kind, made, None)]
         return made
 
     def _update(self, target: Target, obj: Obj, request: Request, *, applied: bool = False) -> Obj:
-        admitted = self._admit("UPDATE", target.kind.plural, obj)
         old = self._store.get(target.kind, target.namespace, target.name)
+        escalation.check(self._store, request.user, target.kind, obj, old)
+        admitted = self._admit("UPDATE", target.kind.plural, obj)
         made = self._store.update(
             target.kind, admitted, manager=request.manager, subresource=target.subresource,
             dry_run=request.dry_run, applied=applied,

@@ -47,6 +47,11 @@ class Console:
         self._input: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
         self._ended = not wanted.stdin
 
+    @property
+    def has_input(self) -> bool:
+        """Whether the client sends any."""
+        return self._wanted.stdin
+
     async def read(self) -> bytes:
         """Some bytes of the input; b"" at its end, from then on always."""
         if self._ended and self._input.empty():

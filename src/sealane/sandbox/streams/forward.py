@@ -80,6 +80,9 @@ class Forwarder:
                 pair.task = group.create_task(self._connect(pair), name=f"port-forward {pair.port}")
             return
         found = self._by_data.get(event.stream) if isinstance(event, (Data, RstStream)) else None
+        if found is None and isinstance(event, RstStream):  # half of a pair that will never be whole
+            halves = self._pairs.items()
+            self._pairs = {key: pair for key, pair in halves if event.stream not in (pair.data, pair.error)}
         if found is not None and isinstance(event, RstStream):
             _end(found)
         elif found is not None and isinstance(event, Data):
@@ -128,6 +131,8 @@ class Forwarder:
             self._by_data.pop(pair.data, None)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+            while not pair.queue.empty():  # whoever waits for room in it serves the other connections too
+                pair.queue.get_nowait()
             await connection.hang_up()
 
     async def _flush(self) -> None:

@@ -1,8 +1,8 @@
-"""One side of a SPDY/3.1 connection without a socket: streams' states, limits and flow control around a Framer.
+"""One side of a SPDY/3.1 connection without a socket: streams' states and limits around a Framer.
 
-Bytes in give events, calls give bytes out (`outgoing`); who owns the socket moves both. Pings, settings and windows
-are answered here. Flow control is off by default, because the SPDY of Kubernetes has none: its peers neither count what
-they get nor give credit, and a side that waited for credit would wait for ever after 64 KiB.
+Bytes in give events, calls give bytes out (`outgoing`); who owns the socket moves both. Pings are answered here. There
+is no flow control, because the SPDY of Kubernetes has none: its peers neither count what they get nor give credit, and
+a side that waited for credit would wait for ever after 64 KiB. Settings and credit of a peer are read and not used.
 """
 
 from __future__ import annotations
@@ -13,24 +13,16 @@ from typing import Final
 from sealane.sandbox.streams import spdy
 from sealane.sandbox.streams.spdy import Data, Frame, GoAway, Headers, Ping, RstStream, SpdyError, Status, SynStream
 
-WINDOW: Final = 64 * 1024
 MOST_STREAMS: Final = 512
-MOST_QUEUED: Final = 8 * 1024 * 1024  # bytes that wait for credit on one stream
-_INITIAL_WINDOW: Final = 7
-_ALL: Final = 0
 
 
 @dataclasses.dataclass
 class _Stream:
-    """What is known of an open stream. Windows are bytes that may still be sent and received."""
+    """What is known of an open stream."""
 
-    window: int
-    allowed: int = WINDOW
     replied: bool = False
     we_ended: bool = False
     they_ended: bool = False
-    waiting: bytearray = dataclasses.field(default_factory=bytearray)
-    ending: bool = False
 
 
 class Session:
@@ -40,17 +32,13 @@ class Session:
     Ping that answers ours.
     """
 
-    def __init__(self, *, server: bool, flow_control: bool = False) -> None:
+    def __init__(self, *, server: bool) -> None:
         self._framer = spdy.Framer()
-        self._flow = flow_control
         self._out = bytearray()
         self._streams: dict[int, _Stream] = {}
         self._next = 2 if server else 1
         self._pings = 0 if server else -1
         self._last = 0
-        self._first_window = WINDOW
-        self._window = WINDOW
-        self._allowed = WINDOW
         self._going = False
 
     @property
@@ -80,7 +68,7 @@ class Session:
         if self._going or len(self._streams) >= MOST_STREAMS:
             raise SpdyError(f"no new stream: {'the peer is going' if self._going else f'{MOST_STREAMS} are open'}")
         number, self._next = self._next, self._next + 2
-        self._streams[number] = _Stream(self._first_window, we_ended=fin)
+        self._streams[number] = _Stream(we_ended=fin)
         self._send(SynStream(number, headers, fin))
         return number
 
@@ -96,36 +84,14 @@ class Session:
             self._forget_ended(stream, state)
 
     def send(self, stream: int, data: bytes, *, fin: bool = False) -> None:
-        """Send bytes, as far as the windows allow, the rest later; nothing on a stream that is gone.
-
-        Raises SpdyError when more than MOST_QUEUED bytes would wait."""
+        """Send bytes; nothing on a stream that is gone."""
         state = self._streams.get(stream)
-        if state is None or state.we_ended or state.ending:
+        if state is None or state.we_ended or not (data or fin):
             return
-        if not self._flow:
-            self._end_or_not(stream, state, data, fin=fin)
-            return
-        if len(state.waiting) + len(data) > MOST_QUEUED:
-            raise SpdyError(f"more than {MOST_QUEUED} bytes wait for credit on stream {stream}")
-        state.waiting += data
-        state.ending = fin
-        self._push(stream, state)
-
-    def queued(self, stream: int) -> int:
-        """Bytes that wait for credit."""
-        state = self._streams.get(stream)
-        return len(state.waiting) if state else 0
-
-    def consumed(self, stream: int, count: int) -> None:
-        """Bytes were taken from a stream: let the peer send as many again (with flow control)."""
-        if not self._flow or count <= 0:
-            return
-        self._allowed += count
-        self._send(spdy.WindowUpdate(_ALL, count))
-        state = self._streams.get(stream)
-        if state is not None and not state.they_ended:
-            state.allowed += count
-            self._send(spdy.WindowUpdate(stream, count))
+        self._send(Data(stream, data, fin))
+        if fin:
+            state.we_ended = True
+            self._forget_ended(stream, state)
 
     def reset(self, stream: int, status: int = Status.CANCEL) -> None:
         """End a stream at once."""
@@ -159,10 +125,6 @@ class Session:
                 if (frame.id % 2 == 0) == (self._next % 2 == 0):
                     return [frame]
                 self._send(frame)
-            case spdy.Settings():
-                self._settings(frame)
-            case spdy.WindowUpdate():
-                self._credit(frame)
         return []
 
     def _opened(self, frame: SynStream) -> list[Frame]:
@@ -172,7 +134,7 @@ class Session:
         if len(self._streams) >= MOST_STREAMS:
             self._send(RstStream(frame.stream, Status.REFUSED_STREAM))
             return []
-        state = _Stream(self._first_window, they_ended=frame.fin, we_ended=frame.unidirectional)
+        state = _Stream(they_ended=frame.fin, we_ended=frame.unidirectional)
         self._streams[frame.stream] = state
         return [frame]
 
@@ -182,12 +144,6 @@ class Session:
             if frame.stream > max(self._last, self._next):
                 self._send(RstStream(frame.stream, Status.INVALID_STREAM))
             return []
-        if self._flow:
-            self._allowed -= len(frame.data)
-            state.allowed -= len(frame.data)
-            if state.allowed < 0 or self._allowed < 0:
-                self.reset(frame.stream, Status.FLOW_CONTROL_ERROR)
-                return [RstStream(frame.stream, Status.FLOW_CONTROL_ERROR)]
         if frame.fin:
             state.they_ended = True
             self._forget_ended(frame.stream, state)
@@ -201,45 +157,6 @@ class Session:
             state.they_ended = True
             self._forget_ended(frame.stream, state)
         return [frame]
-
-    def _settings(self, frame: spdy.Settings) -> None:
-        for number, value in frame.values:
-            if number == _INITIAL_WINDOW:
-                change = min(value, 0x7FFF_FFFF) - self._first_window
-                self._first_window += change
-                for stream, state in tuple(self._streams.items()):
-                    state.window += change
-                    self._push(stream, state)
-
-    def _credit(self, frame: spdy.WindowUpdate) -> None:
-        if frame.stream == _ALL:
-            self._window += frame.delta
-            for stream, state in tuple(self._streams.items()):
-                self._push(stream, state)
-            return
-        found = self._streams.get(frame.stream)
-        if found is not None:
-            found.window += frame.delta
-            self._push(frame.stream, found)
-
-    def _push(self, stream: int, state: _Stream) -> None:
-        """Send what waits on a stream, as far as both windows reach."""
-        if state.we_ended:
-            return
-        size = max(0, min(len(state.waiting), state.window, self._window))
-        chunk = bytes(state.waiting[:size])
-        del state.waiting[:size]
-        state.window -= size
-        self._window -= size
-        self._end_or_not(stream, state, chunk, fin=state.ending and not state.waiting)
-
-    def _end_or_not(self, stream: int, state: _Stream, data: bytes, *, fin: bool) -> None:
-        if not data and not fin:
-            return
-        self._send(Data(stream, data, fin))
-        if fin:
-            state.we_ended = True
-            self._forget_ended(stream, state)
 
     def _forget_ended(self, stream: int, state: _Stream) -> None:
         if state.we_ended and state.they_ended:

@@ -7,10 +7,7 @@ Security and quota as the API server words them).
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-from sealane.kube import quantities
-from sealane.sandbox.world import objects, security
+from sealane.sandbox.world import limits, objects, quotas, security
 from sealane.sandbox.world.cluster import GROUPS, AdmissionDenied, Cluster
 from sealane.sandbox.world.ports import Obj
 
@@ -22,14 +19,6 @@ SHARED_CONFIGMAP = "runai/shared-gpu-configmap"
 GPU = "nvidia.com/gpu"
 TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TEMPLATED = frozenset({"deployments", "replicasets", "statefulsets", "daemonsets", "jobs"})
-_COUNTED = {
-    "persistentvolumeclaims": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
-    "services": ("services", "count/services"),
-    "configmaps": ("configmaps", "count/configmaps"),
-    "secrets": ("secrets", "count/secrets"),
-    "deployments": ("count/deployments.apps",),
-    "jobs": ("count/jobs.batch",),
-}
 
 
 class Admission:
@@ -41,11 +30,14 @@ class Admission:
 
     def __call__(self, verb: str, plural: str, obj: Obj) -> Obj:
         """The object as it may be stored (changed in place: give a copy). Raises AdmissionDenied."""
+        if plural == "persistentvolumeclaims":
+            self._limits(plural, obj)
         if verb.upper() != "CREATE":
             return obj
         if plural == "pods":
             complete_pod(obj, self._priority_of(obj))
             self._mount_account(obj)
+            self._limits(plural, obj)
             if self._kai:
                 self._mark_shared(obj)
             self._pod_security(obj)
@@ -88,6 +80,20 @@ class Admission:
         if wanted:
             mount_account(spec, f"kube-api-access-{self._cluster.suffix()}")
 
+    def _limits(self, plural: str, obj: Obj) -> None:
+        """Defaults and bounds of the namespace's LimitRanges."""
+        ranges = self._cluster.list("limitranges", obj["metadata"].get("namespace", ""))
+        if not ranges:
+            return
+        if plural == "pods":
+            limits.fill(obj, ranges)
+            found = limits.problems_of_pod(obj, ranges)
+        else:
+            found = limits.problems_of_claim(obj, ranges)
+        if found:
+            listed = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+            raise AdmissionDenied(f'{plural} "{_name(obj)}" is forbidden: {listed}')
+
     def _mark_shared(self, pod: Obj) -> None:
         notes = objects.notes(pod)
         if (FRACTION in notes or GPU_MEMORY in notes) and SHARED_CONFIGMAP not in notes:
@@ -109,14 +115,21 @@ class Admission:
         namespace = obj["metadata"].get("namespace", "")
         if not namespace:
             return
-        asked = usage_of(plural, obj)
-        if not asked:
+        found = self._cluster.list("resourcequotas", namespace)
+        if not found:
             return
-        quotas = self._cluster.list("resourcequotas", namespace)
-        if quotas:
-            used = objects.total(usage_of(plural, other) for other in self._cluster.list(plural, namespace))
-            for quota in quotas:
-                _within(quota, asked, used, plural=plural, name=_name(obj), obj=obj)
+        kind = self._cluster.kind(plural)
+        group = str(getattr(kind, "group", GROUPS.get(plural, "")))
+        asked = quotas.usage_of(plural, obj, group=group)
+        for quota in found:
+            if not quotas.is_about(quota, plural, obj):
+                continue
+            others = (one for one in self._cluster.list(plural, namespace) if quotas.is_about(quota, plural, one))
+            used = objects.total(quotas.usage_of(plural, one, group=group) for one in others)
+            why = quotas.refusal(quota, asked, used, pod=obj if plural == "pods" else None)
+            if why:
+                name = f"{plural}.{group}" if group else plural
+                raise AdmissionDenied(f'{name} "{_name(obj)}" is forbidden: {why}')
 
 
 def check_shares(pod: Obj) -> None:
@@ -208,59 +221,6 @@ def _complete_container(container: Obj) -> None:
     resources = container["resources"]
     for name, amount in (resources.get("limits") or {}).items():
         resources.setdefault("requests", {}).setdefault(name, amount)
-
-
-def usage_of(plural: str, obj: Obj) -> dict[str, Fraction]:
-    """What one object counts against a ResourceQuota, by the quota's own names."""
-    if plural != "pods":
-        return {name: Fraction(1) for name in _COUNTED.get(plural, ())}
-    if obj.get("status", {}).get("phase") in objects.FINISHED:
-        return {}
-    used = {"pods": Fraction(1), "count/pods": Fraction(1)}
-    for name, amount in objects.requests(obj).items():
-        used[f"requests.{name}"] = amount
-        if name in {"cpu", "memory"}:
-            used[name] = amount
-    for container in obj["spec"].get("containers") or ():
-        for name, amount in ((container.get("resources") or {}).get("limits") or {}).items():
-            label = f"limits.{name}"
-            used[label] = used.get(label, Fraction(0)) + objects.number(amount)
-    return used
-
-
-def _within(
-    quota: Obj, asked: dict[str, Fraction], used: dict[str, Fraction], *, plural: str, name: str, obj: Obj
-) -> None:
-    """Refuse what would exceed the quota, or does not say what the quota counts."""
-    hard = quota["spec"].get("hard") or {}
-    group = GROUPS.get(plural, "")
-    start = f'{plural}{"." + group if group else ""} "{name}" is forbidden'
-    title = quota["metadata"]["name"]
-    limited = [item for item in hard if plural == "pods" and item.split(".")[-1] in {"cpu", "memory"}]
-    missing = sorted(item for item in limited if item not in asked)
-    if missing:
-        container = obj["spec"]["containers"][0]["name"]
-        listed = "; ".join(f"{item} for: {container}" for item in missing)
-        raise AdmissionDenied(f"{start}: failed quota: {title}: must specify {listed}")
-    zero = Fraction(0)
-    over = [item for item in sorted(hard) if item in asked and used.get(item, zero) + asked[item] > _hard(hard, item)]
-    if over:
-        requested = ",".join(f"{item}={spell(item, asked[item])}" for item in over)
-        already = ",".join(f"{item}={spell(item, used.get(item, zero))}" for item in over)
-        most = ",".join(f"{item}={hard[item]}" for item in over)
-        raise AdmissionDenied(
-            f"{start}: exceeded quota: {title}, requested: {requested}, used: {already}, limited: {most}"
-        )
-
-
-def _hard(hard: Obj, name: str) -> Fraction:
-    return objects.number(hard[name])
-
-
-def spell(name: str, amount: Fraction) -> str:
-    """An amount of a quota as the API server writes it: memory and storage in binary units."""
-    style = quantities.Style.BINARY if name.endswith(("memory", "storage")) else quantities.Style.DECIMAL
-    return quantities.spell(amount, style=style)
 
 
 def _whole_gpus(pod: Obj) -> bool:

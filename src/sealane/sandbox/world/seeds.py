@@ -194,6 +194,8 @@ def _storage_class() -> Obj:
 
 def _rights(cluster: Cluster) -> None:
     roles = data("roles")
+    for name, rules in roles["aggregated"].items():
+        _aggregated(cluster, name, rules)
     for name, rules in roles["cluster_roles"].items():
         body = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
         _put(cluster, "clusterroles", body)
@@ -202,6 +204,18 @@ def _rights(cluster: Cluster) -> None:
     for entry in roles["bindings"]:
         if cluster.get("namespaces", "", entry["namespace"]) is not None:
             _put(cluster, "rolebindings", _binding(entry, "RoleBinding"))
+
+
+def _aggregated(cluster: Cluster, name: str, rules: list[Obj]) -> None:
+    """admin, edit and view: made of all ClusterRoles that are labelled for them, so that others can add rights."""
+    prefix = f"{_RBAC}/aggregate-to-"
+    above = {"view": "edit", "edit": "admin"}
+    head = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole"}
+    part = {"name": f"system:aggregate-to-{name}", "labels": {f"{prefix}{name}": "true"}}
+    _put(cluster, "clusterroles", {**head, "metadata": part, "rules": rules})
+    meta: Obj = {"name": name} | ({"labels": {f"{prefix}{above[name]}": "true"}} if name in above else {})
+    chosen = {"clusterRoleSelectors": [{"matchLabels": {f"{prefix}{name}": "true"}}]}
+    _put(cluster, "clusterroles", {**head, "metadata": meta, "aggregationRule": chosen, "rules": rules})
 
 
 def _binding(entry: dict[str, Any], kind: str) -> Obj:

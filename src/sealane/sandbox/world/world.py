@@ -13,19 +13,25 @@ from typing import Any
 from sealane.sandbox.world import objects, runner, seeds
 from sealane.sandbox.world.admission import Admission
 from sealane.sandbox.world.clock import SandboxClock
-from sealane.sandbox.world.cluster import Admit, Cluster
+from sealane.sandbox.world.cluster import Cluster
+from sealane.sandbox.world.controllers.autoscaler import AutoscalerController
+from sealane.sandbox.world.controllers.cronjob import CronJobController
 from sealane.sandbox.world.controllers.deployment import DeploymentController
+from sealane.sandbox.world.controllers.disruption import DisruptionController
 from sealane.sandbox.world.controllers.endpoints import EndpointsController
 from sealane.sandbox.world.controllers.events import EventKeeper
 from sealane.sandbox.world.controllers.garbage import GarbageCollector
+from sealane.sandbox.world.controllers.job import JobController
 from sealane.sandbox.world.controllers.namespaces import NamespaceController
 from sealane.sandbox.world.controllers.nodes import NodeController
 from sealane.sandbox.world.controllers.quota import QuotaController
 from sealane.sandbox.world.controllers.replicaset import ReplicaSetController
+from sealane.sandbox.world.controllers.roles import ClusterRoleAggregator
 from sealane.sandbox.world.controllers.volumes import VolumeController
-from sealane.sandbox.world.controllers.workloads import DaemonSetController, JobController, StatefulSetController
+from sealane.sandbox.world.controllers.workloads import DaemonSetController, StatefulSetController
 from sealane.sandbox.world.kubelet.backend import Backend
 from sealane.sandbox.world.kubelet.kubelet import Kubelet
+from sealane.sandbox.world.metering import Meter
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.scheduler.accounts import Accounts
 from sealane.sandbox.world.scheduler.binder import ReservationKeeper
@@ -51,6 +57,7 @@ class ClusterWorld:
         self.nodes = NodeController(cluster)
         self.kubelet = Kubelet(cluster, silent=self.nodes.silent)
         self.backend = Backend(self.kubelet)
+        self.meter = Meter(cluster, self.kubelet, silent=self.nodes.silent)
         self.admission = Admission(cluster, kai=kai)
         cluster.admit = self.admission
         self.controllers: list[runner.Controller] = [
@@ -62,8 +69,12 @@ class ClusterWorld:
             StatefulSetController(cluster),
             DaemonSetController(cluster),
             JobController(cluster),
+            CronJobController(cluster),
+            DisruptionController(cluster),
+            AutoscalerController(cluster, self.meter),
             EndpointsController(cluster),
             QuotaController(cluster),
+            ClusterRoleAggregator(cluster),
             EventKeeper(cluster),
             GarbageCollector(cluster),
             DefaultScheduler(cluster),
@@ -137,9 +148,9 @@ class World:
         """The PodBackend of a cluster."""
         return self.clusters[cluster].backend
 
-    def admit_for(self, cluster: str) -> Admit:
-        """The admission chain of one cluster, `(verb, plural, object) -> object`; raises AdmissionDenied."""
-        return self.clusters[cluster].admission
+    def measure(self, cluster: str) -> Meter:
+        """What measures the pods and nodes of a cluster."""
+        return self.clusters[cluster].meter
 
     def admit(self, cluster: str, verb: str, kind: Any, obj: Obj) -> Obj:
         """What the API server asks before it stores `obj` (changed in place). Raises AdmissionDenied(message, code)."""

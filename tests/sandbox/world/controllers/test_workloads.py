@@ -99,3 +99,76 @@ async def test_a_suspended_job_runs_nothing(sim: Any, a_pod: Make) -> None:
     sim.cluster.create("jobs", workload(a_pod("batch", restartPolicy="Never"), "Job", suspend=True))
     await sim.run(5)
     assert sim.pods() == []
+
+
+def revisions(sim: Any) -> list[tuple[int, str]]:
+    """Number and image of the revisions, oldest first."""
+    found = sim.cluster.list("controllerrevisions", "team-a")
+    made = [(item["revision"], item["data"]["spec"]["template"]["spec"]["containers"][0]["image"]) for item in found]
+    return sorted(made)
+
+
+def set_image(sim: Any, plural: str, name: str, image: str) -> None:
+    def change(obj: Obj) -> None:
+        obj["spec"]["template"]["spec"]["containers"][0]["image"] = image
+
+    sim.cluster.change(plural, "team-a", name, change)
+
+
+def a_set(a_deployment: Make, **spec: Any) -> Obj:
+    made = a_deployment("db", replicas=3)
+    made["kind"] = "StatefulSet"
+    made["spec"] |= {"serviceName": "db"} | spec
+    return made
+
+
+def images(sim: Any) -> list[str]:
+    return [
+        pod["spec"]["containers"][0]["image"] for pod in sim.pods() if pod.get("status", {}).get("phase") == "Running"
+    ]
+
+
+async def test_an_update_goes_from_the_highest_number_down_and_keeps_its_revisions(
+    sim: Any, a_deployment: Make
+) -> None:
+    sim.cluster.create("statefulsets", a_set(a_deployment))
+    await sim.until(lambda: images(sim) == ["nginx:1.27"] * 3, within=120)
+    set_image(sim, "statefulsets", "db", "nginx:1.28")
+    await sim.until(lambda: images(sim) == ["nginx:1.27", "nginx:1.27", "nginx:1.28"], within=60)
+    status = sim.cluster.get("statefulsets", "team-a", "db")["status"]
+    assert status["currentRevision"] != status["updateRevision"]
+    await sim.until(lambda: images(sim) == ["nginx:1.28"] * 3, within=120)
+    await sim.run(3)
+    status = sim.cluster.get("statefulsets", "team-a", "db")["status"]
+    assert status["currentRevision"] == status["updateRevision"]
+    assert revisions(sim) == [(1, "nginx:1.27"), (2, "nginx:1.28")]
+    set_image(sim, "statefulsets", "db", "nginx:1.27")
+    await sim.run(2)
+    assert revisions(sim) == [(2, "nginx:1.28"), (3, "nginx:1.27")]
+
+
+async def test_pods_below_the_partition_stay(sim: Any, a_deployment: Make) -> None:
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    sim.cluster.create("statefulsets", a_set(a_deployment, updateStrategy=rolling))
+    await sim.until(lambda: len(images(sim)) == 3, within=120)
+    set_image(sim, "statefulsets", "db", "nginx:1.28")
+    await sim.run(60)
+    assert images(sim) == ["nginx:1.27", "nginx:1.27", "nginx:1.28"]
+
+
+async def test_on_delete_waits_for_the_deletion(sim: Any, a_deployment: Make) -> None:
+    sim.cluster.create("statefulsets", a_set(a_deployment, updateStrategy={"type": "OnDelete"}))
+    await sim.until(lambda: len(images(sim)) == 3, within=120)
+    set_image(sim, "statefulsets", "db", "nginx:1.28")
+    await sim.run(30)
+    assert images(sim) == ["nginx:1.27"] * 3
+    sim.cluster.delete("pods", sim.cluster.get("pods", "team-a", "db-1"))
+    await sim.until(lambda: images(sim) == ["nginx:1.27", "nginx:1.28", "nginx:1.27"], within=60)
+
+
+async def test_old_revisions_go_beyond_the_limit(sim: Any, a_deployment: Make) -> None:
+    sim.cluster.create("statefulsets", a_set(a_deployment, replicas=0, revisionHistoryLimit=1))
+    for version in range(28, 32):
+        set_image(sim, "statefulsets", "db", f"nginx:1.{version}")
+        await sim.run(2)
+    assert [image for _, image in revisions(sim)] == ["nginx:1.30", "nginx:1.31"]

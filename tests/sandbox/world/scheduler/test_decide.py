@@ -212,7 +212,7 @@ asks = st.one_of(
 wishes = st.tuples(asks, st.sampled_from(["a", "b"]), st.sampled_from([50, 125]), st.integers(0, 9))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(wishes, max_size=25), st.lists(st.integers(1, 4), min_size=1, max_size=3))
 def test_no_card_node_limit_or_quota_is_ever_exceeded(
     wanted: list[tuple[Obj, str, int, int]], sizes: list[int]
@@ -241,7 +241,7 @@ def test_no_card_node_limit_or_quota_is_ever_exceeded(
             assert each_queue.non_preemptible <= each_queue.quota
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(asks, min_size=1, max_size=12))
 def test_victims_are_only_ever_preemptible_and_enough(holders: list[Obj]) -> None:
     nodes = [node("n", 2)]

@@ -1,5 +1,6 @@
 // Freshness. The page's one event stream is htmx's (hx-sse); this island says whether it lives, lets the reader pause
-// it (WCAG 2.2.2) and never shows an old page as live: without a beat for 12 s the mark says since when it is stale.
+// it (WCAG 2.2.2) and never shows an old page as live: without a beat for 12 s, or while a cluster's part is old, the mark
+// says since when. A page that is old as a whole is greyed; what was last known stays.
 const SILENCE_MS = 12_000;
 const KEY = "sealane-paused";
 
@@ -20,9 +21,11 @@ const clock = (ms: number): string => new Date(ms).toLocaleTimeString([], { hour
 
 function show(): void {
   const alive = Date.now() - last < SILENCE_MS;
+  const behind = document.querySelector<HTMLElement>("[data-behind]");
+  document.documentElement.toggleAttribute("data-stale", !alive || behind?.dataset["all"] !== undefined);
   for (const mark of document.querySelectorAll<HTMLElement>("[data-fresh]")) {
-    mark.className = `fresh${paused ? " fresh--paused" : alive ? "" : " fresh--stale"}`;
-    const text = paused ? "paused by you" : alive ? "live" : `as of ${clock(last)}`;
+    mark.className = `fresh${paused ? " fresh--paused" : alive && !behind ? "" : " fresh--stale"}`;
+    const text = paused ? "paused by you" : !alive ? `as of ${clock(last)}` : (behind?.dataset["behind"] ?? "live");
     if (mark.textContent !== text) mark.textContent = text;
   }
   for (const button of document.querySelectorAll<HTMLElement>("[data-pause]")) {

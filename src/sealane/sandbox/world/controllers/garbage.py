@@ -15,7 +15,6 @@ from sealane.sandbox.world.runner import Controller, Key
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_GRACE = 2.0  # simulated seconds an owner may be late in our view before its dependents count as left behind
 
 _Place = tuple[str, str, str]
 
@@ -59,7 +58,8 @@ class GarbageCollector(Controller):
         uid = key[1]
         place = self._where.get(uid)
         if place is None:
-            return self._owner_gone(uid, late=len(key) > 2)
+            self._owner_gone(uid)
+            return None
         owner = self.cluster.get(*place)
         if owner is None or not objects.deleting(owner):
             return None
@@ -70,7 +70,7 @@ class GarbageCollector(Controller):
             self._foreground(uid, place)
         return None
 
-    def _owner_gone(self, uid: str, *, late: bool) -> float | None:
+    def _owner_gone(self, uid: str) -> None:
         """End all dependents of an owner that is not there; those with another live owner only lose this one."""
         for plural, namespace, name in list(self._dependents.get(uid, {}).values()):
             obj = self.cluster.get(plural, namespace, name)
@@ -81,7 +81,6 @@ class GarbageCollector(Controller):
                 self._drop_reference((plural, namespace, name), uid)
             else:
                 self.cluster.delete(plural, obj)
-        return None
 
     def _cut_loose(self, uid: str, place: _Place) -> None:
         for dependent in list(self._dependents.get(uid, {}).values()):

@@ -1,7 +1,8 @@
-"""StatefulSet, DaemonSet and Job, simply: enough that they behave as their owners expect.
+"""StatefulSet and DaemonSet: ordered pods with names and claims of their own, and one pod on every node.
 
-StatefulSets are ordered (one pod after the other, highest ordinal first when shrinking), DaemonSets put one pod on
-every schedulable node, Jobs run to completion with `parallelism`, `completions` and `backoffLimit`.
+StatefulSets go one pod after the other (highest ordinal first when shrinking or updating, down to the partition), and
+DaemonSets put one pod on every schedulable node. Both keep their past templates as ControllerRevisions, and with
+`OnDelete` both leave old pods to who deletes them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from collections.abc import Iterable
 
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.cluster import AdmissionDenied
+from sealane.sandbox.world.controllers import revisions
 from sealane.sandbox.world.controllers.replicaset import owned_pods, pod_from
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.runner import Controller, Key
 from sealane.sandbox.world.scheduler import fitting
 
+_SET_HASH = "controller-revision-hash"
 
-class _OwnerOfPods(Controller):
+
+class OwnerOfPods(Controller):
     """Keyed by the owning workload; pods lead back to it."""
 
     plural = ""
@@ -49,7 +53,7 @@ class _OwnerOfPods(Controller):
         return ""
 
 
-class StatefulSetController(_OwnerOfPods):
+class StatefulSetController(OwnerOfPods):
     """Ordinals 0..n-1, each after the one before is ready."""
 
     name = "statefulset"
@@ -62,9 +66,12 @@ class StatefulSetController(_OwnerOfPods):
         found = self.cluster.get("statefulsets", key[0], key[1])
         if found is None or objects.deleting(found):
             return None
-        revision = f"{found['metadata']['name']}-{objects.template_hash(found['spec']['template'])}"
+        digest = revisions.current(self.cluster, found, kind="StatefulSet", hash_label=_SET_HASH)
+        revision = f"{found['metadata']['name']}-{digest}"
         again = self._step(found, revision)
         self._status(found, revision)
+        live = {digest} | {_digest(pod) for pod in owned_pods(self._pods(found), found)}
+        revisions.forget(self.cluster, found, live=live, hash_label=_SET_HASH)
         return again
 
     def _step(self, owner: Obj, revision: str) -> float | None:
@@ -72,20 +79,44 @@ class StatefulSetController(_OwnerOfPods):
         wanted = int(owner["spec"].get("replicas", 1))
         name = owner["metadata"]["name"]
         at_once = owner["spec"].get("podManagementPolicy") == "Parallel"
+        kept: dict[int, Obj] = {}
         for ordinal in range(wanted):
             pod = pods.pop(f"{name}-{ordinal}", None)
-            if pod is None:
-                if self.make(owner, self._pod(owner, ordinal, revision)):
-                    return 10.0
-            elif objects.labels(pod).get("controller-revision-hash") != revision and objects.active(pod):
-                self.cluster.delete("pods", pod)
+            if pod is None and self.make(owner, self._pod(owner, ordinal, revision)):
+                return 10.0
+            if not at_once and (pod is None or not objects.ready(pod)) and not _is_stale(pod, revision):
                 return None
-            if not at_once and (pod is None or not objects.ready(pod)):
-                return None
+            if pod is not None:
+                kept[ordinal] = pod
+        if not pods:
+            return self._update(owner, kept, revision)
         for pod_name in sorted(pods, reverse=True)[:1]:
             if not objects.deleting(pods[pod_name]):
-                self.cluster.delete("pods", pods[pod_name])
+                self._delete(owner, pods[pod_name])
         return None
+
+    def _update(self, owner: Obj, pods: dict[int, Obj], revision: str) -> float | None:
+        """Replace one pod of an old template, the highest ordinal first, when those above it are ready again."""
+        strategy = owner["spec"].get("updateStrategy") or {}
+        if strategy.get("type") == "OnDelete":
+            return None
+        least = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+        for ordinal in sorted(pods, reverse=True):
+            pod = pods[ordinal]
+            if ordinal < least:
+                return None
+            if _is_stale(pod, revision):
+                if objects.active(pod):
+                    self._delete(owner, pod)
+                return None
+            if not objects.ready(pod):
+                return None
+        return None
+
+    def _delete(self, owner: Obj, pod: Obj) -> None:
+        self.cluster.delete("pods", pod)
+        text = f"delete Pod {pod['metadata']['name']} in StatefulSet {owner['metadata']['name']} successful"
+        self.cluster.event(owner, "SuccessfulDelete", text, component=self.component)
 
     def _pods(self, owner: Obj) -> list[Obj]:
         return self.cluster.list("pods", owner["metadata"]["namespace"])
@@ -127,17 +158,20 @@ class StatefulSetController(_OwnerOfPods):
                 replicas=len(alive),
                 readyReplicas=ready,
                 availableReplicas=ready,
-                currentReplicas=updated,
                 updatedReplicas=updated,
-                currentRevision=revision,
                 updateRevision=revision,
                 collisionCount=0,
             )
+            status = obj["status"]
+            if updated == len(alive) == ready and ready >= int(obj["spec"].get("replicas", 1)):
+                status["currentRevision"] = revision  # the update is complete
+            status.setdefault("currentRevision", revision)
+            status["currentReplicas"] = sum(_revision(pod) == status["currentRevision"] for pod in alive)
 
         self.cluster.change("statefulsets", *objects.key(owner), change, subresource="status")
 
 
-class DaemonSetController(_OwnerOfPods):
+class DaemonSetController(OwnerOfPods):
     """One pod on every node that its selector and tolerations allow."""
 
     name = "daemonset"
@@ -155,8 +189,9 @@ class DaemonSetController(_OwnerOfPods):
         found = self.cluster.get("daemonsets", key[0], key[1])
         if found is None or objects.deleting(found):
             return None
-        digest = objects.template_hash(found["spec"]["template"])
+        digest = revisions.current(self.cluster, found, kind="DaemonSet", hash_label=_SET_HASH)
         pods = owned_pods(self.cluster.list("pods", key[0]), found)
+        waits = (found["spec"].get("updateStrategy") or {}).get("type") == "OnDelete"
         by_node = {_target(pod): pod for pod in pods}
         nodes = [node for node in self.cluster.list("nodes") if self._suits(found, node)]
         again = None
@@ -165,13 +200,19 @@ class DaemonSetController(_OwnerOfPods):
             pod = by_node.pop(name, None)
             if pod is None:
                 again = 10.0 if self.make(found, self._pod(found, name, digest)) else again
-            elif objects.labels(pod).get("controller-revision-hash") != digest and objects.active(pod):
-                self.cluster.delete("pods", pod)
+            elif _revision(pod) != digest and objects.active(pod) and not waits:
+                self._delete(found, pod)
         for pod in by_node.values():
             if objects.active(pod):
-                self.cluster.delete("pods", pod)
+                self._delete(found, pod)
         self._status(found, len(nodes), digest)
+        revisions.forget(self.cluster, found, live={digest, *map(_revision, pods)}, hash_label=_SET_HASH)
         return again
+
+    def _delete(self, owner: Obj, pod: Obj) -> None:
+        self.cluster.delete("pods", pod)
+        text = f"Deleted pod: {pod['metadata']['name']}"
+        self.cluster.event(owner, "SuccessfulDelete", text, component=self.component)
 
     def _suits(self, owner: Obj, node: Obj) -> bool:
         template = {"metadata": {}, "spec": copy.deepcopy(owner["spec"]["template"]["spec"])}
@@ -217,87 +258,18 @@ class DaemonSetController(_OwnerOfPods):
         self.cluster.change("daemonsets", *objects.key(owner), change, subresource="status")
 
 
-class JobController(_OwnerOfPods):
-    """Runs pods until enough of them have succeeded or too many have failed."""
-
-    name = "job"
-    kinds = ("jobs", "pods")
-    plural = "jobs"
-    owner_kind = "Job"
-    api_version = "batch/v1"
-    component = "job-controller"
-
-    def reconcile(self, key: Key) -> float | None:
-        found = self.cluster.get("jobs", key[0], key[1])
-        if found is None or objects.deleting(found):
-            return None
-        if objects.condition(found, "Complete") or objects.condition(found, "Failed"):
-            return None
-        spec = found["spec"]
-        pods = owned_pods(self.cluster.list("pods", key[0]), found)
-        done = sum(_phase(pod) == "Succeeded" for pod in pods)
-        failed = sum(_phase(pod) == "Failed" for pod in pods)
-        alive = [pod for pod in pods if objects.active(pod)]
-        parallel = int(spec.get("parallelism", 1))
-        completions = int(spec.get("completions", 0)) or max(1, parallel)
-        over = failed > int(spec.get("backoffLimit", 6))
-        again = None
-        if over or spec.get("suspend"):
-            for pod in alive:
-                self.cluster.delete("pods", pod)
-        else:
-            again = self._start(found, min(parallel, completions - done) - len(alive))
-        self._status(found, alive=len(alive), done=done, failed=failed, completions=completions, over=over)
-        return again
-
-    def _start(self, job: Obj, count: int) -> float | None:
-        for _ in range(max(0, count)):
-            pod = pod_from(job, api_version="batch/v1", kind="Job")
-            pod["metadata"]["name"] = f"{job['metadata']['name']}-{self.cluster.suffix()}"
-            pod["metadata"]["labels"] |= {
-                "batch.kubernetes.io/job-name": job["metadata"]["name"],
-                "job-name": job["metadata"]["name"],
-                "batch.kubernetes.io/controller-uid": objects.uid(job),
-                "controller-uid": objects.uid(job),
-            }
-            pod["spec"].setdefault("restartPolicy", "Never")
-            if self.make(job, pod):
-                return 10.0
-        return None
-
-    def _status(self, job: Obj, *, alive: int, done: int, failed: int, completions: int, over: bool) -> None:
-        now = self.cluster.clock.stamp()
-        finished = "Failed" if over else "Complete" if done >= completions else ""
-        ready = sum(objects.ready(pod) for pod in owned_pods(self.cluster.list("pods"), job))
-
-        def change(obj: Obj) -> None:
-            status = obj.setdefault("status", {})
-            status.setdefault("startTime", now)
-            status.update(ready=ready, uncountedTerminatedPods={}, terminating=0)
-            for field, value in (("active", alive), ("succeeded", done), ("failed", failed)):
-                if value:
-                    status[field] = value
-                else:
-                    status.pop(field, None)
-            if finished == "Complete":
-                words = ("CompletionsReached", "Reached expected number of succeeded pods")
-                objects.set_condition(obj, "SuccessCriteriaMet", "True", now=now, reason=words[0], message=words[1])
-                objects.set_condition(obj, "Complete", "True", now=now, reason=words[0], message=words[1])
-                status["completionTime"] = now
-            elif finished:
-                words = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
-                objects.set_condition(obj, "Failed", "True", now=now, reason=words[0], message=words[1])
-
-        self.cluster.change("jobs", *objects.key(job), change, subresource="status")
-        if finished == "Complete":
-            self.cluster.event(job, "Completed", "Job completed", component=self.component)
-        elif finished:
-            text = "Job has reached the specified backoff limit"
-            self.cluster.event(job, "BackoffLimitExceeded", text, type="Warning", component=self.component)
+def _revision(pod: Obj) -> str:
+    """The revision that a pod was made of."""
+    return str(objects.labels(pod).get(_SET_HASH, ""))
 
 
-def _phase(pod: Obj) -> str:
-    return str(pod.get("status", {}).get("phase", ""))
+def _digest(pod: Obj) -> str:
+    """The hash in it: pods of a StatefulSet carry the name of the revision."""
+    return _revision(pod).rpartition("-")[2]
+
+
+def _is_stale(pod: Obj | None, revision: str) -> bool:
+    return pod is not None and _revision(pod) != revision
 
 
 def _target(pod: Obj) -> str:

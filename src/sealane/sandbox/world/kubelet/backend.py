@@ -35,7 +35,7 @@ class Backend:
         tail_lines: int | None,
         previous: bool,
         timestamps: bool,
-        since_seconds: int | None,
+        since_seconds: float | None,
     ) -> AsyncIterator[bytes]:
         """The lines of a container's log. Raises NoLogs with the kubelet's words."""
         if self._lost(pod):

@@ -60,6 +60,9 @@ def cut_with(listening: Listening) -> ASGIApp:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({serving})
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1006 if begun else 1011})
+            return
         if begun:
             raise ConnectionResetError("the process in the pod has ended")
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_GONE)).encode())]

@@ -6,12 +6,14 @@ import asyncio
 import dataclasses
 import datetime
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from sealane.sandbox.world.clock import stamp
 from sealane.sandbox.world.kubelet import images
 from sealane.sandbox.world.kubelet.logs import Log
 from sealane.sandbox.world.ports import Obj
+from sealane.sandbox.world.programs.base import Use
 from sealane.sandbox.world.shell.files import FileSystem
 
 _BACKOFF_FIRST = 10.0
@@ -32,7 +34,8 @@ class Killed(Exception):
 class Container:
     """Mutable: the kubelet's own view of one container. `waiting` is (reason, message) while it does not run;
     `over` is set when the present run ends, so that open connections are cut; `told` is a signal that is waited for;
-    `files` is what exec finds and leaves in the present run."""
+    `files` is what exec finds and leaves in the present run; `meter` is what its program says of its use;
+    `started_up` is whether its startup probe has succeeded."""
 
     spec: Obj
     init: bool
@@ -48,6 +51,8 @@ class Container:
     over: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     told: asyncio.Future[int] | None = None
     files: FileSystem | None = None
+    meter: Callable[[], Use] | None = None
+    started_up: bool = True
 
     @property
     def name(self) -> str:
@@ -73,7 +78,8 @@ class Container:
         self.serial += 1
         self.ended = None
         self.over = asyncio.Event()
-        self.told, self.files = None, None
+        self.told, self.files, self.meter = None, None, None
+        self.started_up = self.init or "startupProbe" not in self.spec
         self.started_at = now
         self.previous, self.log = self.log, Log()
         return self.log
@@ -135,7 +141,7 @@ class Container:
             "imageID": "",
             "ready": self.succeeded if self.init else self.ready,
             "restartCount": self.restarts,
-            "started": self.running and not self.init,
+            "started": self.running and not self.init and self.started_up,
             "state": state,
             "lastState": {"terminated": last} if last else {},
         }

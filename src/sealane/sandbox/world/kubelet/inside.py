@@ -18,6 +18,7 @@ from sealane.sandbox.world.kubelet.containers import Container
 from sealane.sandbox.world.kubelet.kubelet import Kubelet
 from sealane.sandbox.world.kubelet.pod import PodRun
 from sealane.sandbox.world.ports import Obj
+from sealane.sandbox.world.programs import generic
 from sealane.sandbox.world.programs.messages import ASGIApp
 from sealane.sandbox.world.shell import mounts
 from sealane.sandbox.world.shell.machine import Machine
@@ -38,13 +39,18 @@ def execute(kubelet: Kubelet, pod: Obj, *, name: str, command: Sequence[str]) ->
 
 
 def attach(kubelet: Kubelet, pod: Obj, *, name: str) -> Process:
-    """The container's own process: what it writes from now on. Raises NoContainer."""
-    _, container = _running(kubelet, pod, name)
+    """The container's own process: what it writes from now on, or its shell. Raises NoContainer."""
+    run, container = _running(kubelet, pod, name)
     log = container.log
     if log is None:
         raise NoContainer(f'container not found ("{name}")')
+    machine = _machine(kubelet, run, container)
 
     async def process(console: Console) -> int:
+        if generic.waits_for_input(container.spec) and console.has_input:
+            code = await _while_it_runs(container, Shell(machine, console), ["sh"])
+            container.stop(code)
+            return code
         end = b"\r\n" if console.tty else b"\n"
         async for line in log.read(follow=True, tail_lines=0, timestamps=False, since=None):
             await console.out(line.rstrip(b"\n") + end)

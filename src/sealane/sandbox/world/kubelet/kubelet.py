@@ -53,7 +53,7 @@ class Kubelet(Controller):
         if change == "DELETED":
             return ((*objects.key(obj), objects.uid(obj)),)
         bound = obj["spec"].get("nodeName")
-        interesting = objects.uid(obj) not in self.runs or objects.deleting(obj)
+        interesting = objects.uid(obj) not in self.runs or objects.deleting(obj) or "ephemeralContainers" in obj["spec"]
         return ((*objects.key(obj), objects.uid(obj)),) if bound and interesting else ()
 
     def reconcile(self, key: Key) -> float | None:
@@ -68,7 +68,18 @@ class Kubelet(Controller):
             self._stop(uid, pod)
         elif uid not in self.runs and pod.get("status", {}).get("phase") not in objects.FINISHED:
             self._begin(uid, pod)
+        elif uid in self.runs:
+            self._add(uid, pod)
         return None
+
+    def _add(self, uid: str, pod: Obj) -> None:
+        """Run the ephemeral containers that are new in the pod."""
+        run = self.runs[uid]
+        for spec in pod["spec"].get("ephemeralContainers") or ():
+            container = run.add(spec)
+            if container is not None and self._group is not None:
+                name = f"ephemeral container {container.name}"
+                self._tasks[f"{uid}/{container.name}"] = self._group.create_task(run.once(container), name=name)
 
     def evict(self, uid: str, message: str) -> None:
         """End a pod because its node lacks something; the object stays, Failed, as a real one does."""
@@ -147,7 +158,11 @@ class Kubelet(Controller):
         if task is not None:
             task.cancel()
         if run is not None:
-            for container in run.containers:
+            for container in run.added:
+                added = self._tasks.pop(f"{uid}/{container.name}", None)
+                if added is not None:
+                    added.cancel()
+            for container in (*run.containers, *run.added):
                 if container.running:
                     container.end(self.cluster.clock.now(), code=137, reason="Error")
             run.listeners.clear()

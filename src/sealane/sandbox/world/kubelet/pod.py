@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from sealane.sandbox.world import objects
 from sealane.sandbox.world.cluster import Cluster
-from sealane.sandbox.world.kubelet import connections, images, inputs, status
+from sealane.sandbox.world.kubelet import connections, images, inputs, probes, status
 from sealane.sandbox.world.kubelet.containers import Container, Killed
 from sealane.sandbox.world.kubelet.volumes import Volumes
 from sealane.sandbox.world.ollama.storage import ModelStore
@@ -46,6 +46,7 @@ class PodRun:
             *(Container(spec, init=True) for spec in pod["spec"].get("initContainers") or ()),
             *(Container(spec, init=False) for spec in pod["spec"].get("containers") or ()),
         ]
+        self.added: list[Container] = []  # ephemeral ones, as `kubectl debug` adds them
         self._cluster = cluster
         self._images = images_
         self._volumes = volumes
@@ -65,7 +66,22 @@ class PodRun:
 
     def container(self, name: str) -> Container | None:
         """The container of that name."""
-        return next((item for item in self.containers if item.name == name), None)
+        return next((item for item in (*self.containers, *self.added) if item.name == name), None)
+
+    def add(self, spec: Obj) -> Container | None:
+        """Add an ephemeral container, to be run `once`; None when it is there already."""
+        if self.container(str(spec["name"])) is not None:
+            return None
+        container = Container(spec, init=False)
+        container.hold("ContainerCreating")
+        self.added.append(container)
+        return container
+
+    async def once(self, container: Container) -> None:
+        """Run an ephemeral container to its end: it is never started again."""
+        if await self._start(container):
+            await self._program(container)
+        self._publish()
 
     async def live(self) -> None:
         """Until all containers have ended for good, or the task is cancelled."""
@@ -83,7 +99,7 @@ class PodRun:
 
     def stopped(self) -> None:
         """The pod is being ended: say so for every running container, and end them."""
-        for item in self.containers:
+        for item in (*self.containers, *self.added):
             if item.running:
                 self._event("Killing", f"Stopping container {item.name}", item)
                 item.end(self._cluster.clock.now(), code=0)
@@ -167,6 +183,7 @@ class PodRun:
             memory_limit=inputs.memory_limit(container.spec),
             warm=self._warm,
             registry=self._cluster.troubles.registry(self.pod),
+            measured_by=lambda meter: setattr(container, "meter", meter),
         )
         program = ollama.of(container.spec, init=container.init)
         code, reason = 0, ""
@@ -206,18 +223,22 @@ class PodRun:
         self.listeners[port] = connections.Listening(app, container.over)
 
     def _probed(self, container: Container) -> bool:
-        return bool(container.spec.get("readinessProbe")) and not self._warm
+        """Whether readiness is for a probe to say."""
+        return not self._warm and any(container.spec.get(f"{kind}Probe") for kind in ("readiness", "startup"))
 
     async def _probe(self, container: Container) -> None:
-        """Readiness by probe: after its delay, as soon as the container's port answers."""
-        probe = container.spec.get("readinessProbe")
-        if container.init or not probe or self._warm:
-            return
-        await self._cluster.clock.sleep(float(probe.get("initialDelaySeconds", 0)))
-        while not self.listeners:
-            await self._cluster.clock.sleep(min(1.0, float(probe.get("periodSeconds", 10))))
-        container.ready = True
-        self._publish()
+        """Ask the container's program as its probes say, until its end."""
+        prober = probes.Prober(
+            container,
+            clock=self._cluster.clock,
+            pod=lambda: self._cluster.get("pods", *objects.key(self.pod)) or self.pod,
+            ip=self._ip,
+            listeners=self.listeners,
+            tell=lambda reason, text, warning: self._event(reason, text, container, warning=warning),
+            publish=self._publish,
+            is_warm=self._warm,
+        )
+        await prober.run()
 
     def _store(self, container: Container, path: str) -> ModelStore:
         found = self._volumes.store(self.pod, container.spec, path)
@@ -237,7 +258,8 @@ class PodRun:
                 if await self._pull(container):
                     return
             self._event("Failed", "Error: ImagePullBackOff", container, warning=True)
-            container.hold("ImagePullBackOff", f'Back-off pulling image "{image}"')
+            cause = container.waiting[1]
+            container.hold("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {cause}')
             self._backing_off.add(container.name)
             self._publish()
             await self._cluster.troubles.nap(self._cluster.clock, _PULL_AGAIN)
@@ -320,6 +342,9 @@ class PodRun:
                 host_ip=self._host_ip,
                 now=now,
             )
+            if self.added:
+                entries = [item.status(backing_off=False) for item in self.added]
+                obj["status"]["ephemeralContainerStatuses"] = entries
             if self._evicted:
                 obj["status"] |= {"phase": "Failed", "reason": "Evicted", "message": self._evicted}
 
@@ -332,6 +357,7 @@ class PodRun:
         if self._cluster.troubles.lost(self.node):
             return
         part = "initContainers" if container.init else "containers"
+        part = "ephemeralContainers" if any(item is container for item in self.added) else part
         self._cluster.event(
             self.pod,
             reason,

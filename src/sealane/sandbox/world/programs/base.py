@@ -18,10 +18,23 @@ from sealane.sandbox.world.programs.messages import ASGIApp
 
 
 @dataclasses.dataclass(frozen=True)
+class Use:
+    """What a program uses: processor in cores, memory in bytes."""
+
+    cpu: float
+    memory: int
+
+
+def _unmeasured(_meter: Callable[[], Use]) -> None:
+    """Nobody measures."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Surroundings:
     """What one container sees. `gpu_memory` is bytes of GPU it may use (None: no GPU); `memory_limit` bytes or None.
 
-    `store_at(path)` gives the place where models under that path are kept, which may outlive the container.
+    `store_at(path)` gives the place where models under that path are kept, which may outlive the container;
+    `measured_by(meter)` says who knows what the program uses.
     """
 
     clock: SandboxClock
@@ -37,6 +50,7 @@ class Surroundings:
     memory_limit: int | None
     warm: bool
     registry: Registry
+    measured_by: Callable[[Callable[[], Use]], None] = _unmeasured
 
     async def pause(self, seconds: float) -> None:
         """Simulated time passes; none while the sandbox warms up."""

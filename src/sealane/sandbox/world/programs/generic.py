@@ -56,6 +56,8 @@ async def _work(around: Surroundings, command: str) -> None:
     if limit:
         await around.clock.sleep(float(limit))
         return
+    if waits_for_input(around.container):
+        await asyncio.Event().wait()  # until who is attached ends it
     sleep = _SLEEP.search(command)
     if sleep and sleep.group(1) != "infinity" and not re.search(r"while\b|--loop", command):
         await around.clock.sleep(float(sleep.group(1)))
@@ -64,6 +66,18 @@ async def _work(around: Surroundings, command: str) -> None:
         await around.clock.sleep(1.0)
         return
     await asyncio.Event().wait()
+
+
+def waits_for_input(container: Obj) -> bool:
+    """Whether it is a shell with a terminal, as of `kubectl run -it`, which runs until it is left."""
+    words = [str(part) for part in (*(container.get("command") or ()), *(container.get("args") or ()))]
+    shell = words[0].rsplit("/", 1)[-1] in {"sh", "bash", "ash"} if words else _is_base(container)
+    return bool(container.get("stdin")) and shell and len(words) <= 1
+
+
+def _is_base(container: Obj) -> bool:
+    """Whether the image's own program is a shell."""
+    return images.repository(str(container.get("image", ""))) in {"busybox", "alpine", "ubuntu", "debian"}
 
 
 def ends_at_once(around: Surroundings, command: str) -> bool:

@@ -13,9 +13,14 @@ from sealane.sandbox.world.kubelet.containers import Killed
 from sealane.sandbox.world.ollama import app, engine, pulls, settings
 from sealane.sandbox.world.ports import Obj
 from sealane.sandbox.world.programs import generic
-from sealane.sandbox.world.programs.base import Program, Surroundings
+from sealane.sandbox.world.programs.base import Program, Surroundings, Use
 
 PORT = 11434
+_SERVER_MEMORY = 96 * 1024**2
+_RUNNER_MEMORY = 380 * 1024**2
+_IDLE_CORES = 0.003
+_CORES_WITH_GPU = 1.0
+_CORES_WITHOUT = 6.0
 
 
 def of(container: Obj, *, init: bool) -> Program:
@@ -67,6 +72,7 @@ async def _start(around: Surroundings) -> engine.Engine:
     machine = engine.Engine(
         clock=around.clock, store=store, settings=wanted, instant=around.warm, registry=around.registry
     )
+    around.measured_by(lambda: _use(machine))
     around.say(f'level=INFO source=routes.go msg="server config" env="{wanted.text()}"')
     around.say('level=INFO msg="this is the Sealane sandbox\'s simulated Ollama: answers are made up"')
     await around.pause(0.8)
@@ -79,6 +85,16 @@ async def _start(around: Surroundings) -> engine.Engine:
         )
     around.listen(PORT, app.build(machine, say=around.say))
     return machine
+
+
+def _use(machine: engine.Engine) -> Use:
+    """What the loaded models take beside GPU memory, and a core for each request (all of them without a GPU)."""
+    loaded = machine.running()
+    working = sum(item.users for item in loaded)
+    on_gpu = machine.settings.gpu_memory is not None
+    cores = working * (_CORES_WITH_GPU if on_gpu else _CORES_WITHOUT)
+    memory = sum(_RUNNER_MEMORY + (item.size // 20 if on_gpu else item.size) for item in loaded)
+    return Use(_IDLE_CORES * (1 + len(loaded)) + cores, _SERVER_MEMORY + memory)
 
 
 async def _preload(machine: engine.Engine, model: str) -> None:

@@ -22,7 +22,6 @@ INDEX = "run.ai/reserve_for_gpu_index"
 RESERVATIONS = "kai-resource-reservation"
 FRACTION = "gpu-fraction"
 MEMORY = "gpu-memory"
-DEVICES = "gpu-fraction-num-devices"
 
 
 class Ask(msgspec.Struct, frozen=True):

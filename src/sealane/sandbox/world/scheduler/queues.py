@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import msgspec
 
-from sealane.sandbox.world import objects
 from sealane.sandbox.world.ports import Obj
 
 UNLIMITED = Fraction(-1)
@@ -138,9 +137,3 @@ def preemptible(labels: Mapping[str, str], priority: str) -> bool:
     if said:
         return said == "preemptible"
     return PRIORITIES.get(priority, 50) < PREEMPTIBLE_BELOW
-
-
-def label_of(obj: Obj) -> str:
-    """The queue that an object names, "" when it names none."""
-    labels = objects.labels(obj)
-    return labels.get("kai.scheduler/queue") or labels.get("project") or ""

@@ -7,8 +7,6 @@ from fractions import Fraction
 
 from sealane.sandbox.world.scheduler.queues import plain
 
-OVER_LIMIT = "OverLimit"
-OVER_QUOTA = "NonPreemptibleOverQuota"
 ERRORS = "PodSchedulingErrors"
 NOT_LEAF_GROUP = "Unable to schedule podgroup"
 NOT_LEAF_POD = "Unable to schedule pod"

@@ -77,7 +77,8 @@ class Terminal:
                 line.pop()
                 await self._echo("\b \b")
         elif sign in (_KILL_LINE, _KILL_WORD):
-            kept = [] if sign == _KILL_LINE else list(" ".join("".join(line).split(" ")[:-1]))
+            begins = 0 if sign == _KILL_LINE else "".join(line).rstrip().rfind(" ") + 1
+            kept = line[:begins]
             await self._echo("\b \b" * (len(line) - len(kept)))
             line[:] = kept
         elif sign == "\x1b":

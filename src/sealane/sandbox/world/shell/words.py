@@ -65,7 +65,7 @@ def parse(line: str) -> list[Step]:
             current.append(word)
             continue
         sign = ";" if word.text in {"\n", "&"} else word.text
-        if not current and (pipeline or sign != ";"):
+        if not current and (pipeline or sign != ";" or after != ";"):
             raise SyntaxProblem(f'syntax error: unexpected "{word.text.strip() or "newline"}"')
         if current:
             pipeline.append(_command(current))
