@@ -45,17 +45,26 @@ def run(running: Product, *words: str, stdin: str | None = None) -> subprocess.C
     )  # fmt: skip
 
 
+def hearing() -> None:
+    """Hear Ctrl-C also where the tests themselves run in the background, which ignores it and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_the_log_of_a_model_is_shown_and_followed(running: Product, talker: str) -> None:
     shown = run(running, "logs", talker, "--tail", "5")
     assert shown.returncode == 0, shown.stderr
     assert len(shown.stdout.splitlines()) == 5
     assert all(line.startswith(f"{talker}-") and " | " in line for line in shown.stdout.splitlines())
     words = command(running, "logs", talker, "--follow", "--tail", "1", "--json")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=running.env) as following:
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=running.env, preexec_fn=hearing)
+    try:
         assert following.stdout is not None
         assert set(json.loads(following.stdout.readline())) == {"pod", "container", "time", "text"}
         following.send_signal(signal.SIGINT)
-        assert following.wait(10) == 130
+        assert following.wait(WAIT) == 130
+    finally:
+        following.kill()
+        following.communicate(timeout=WAIT)
 
 
 def test_a_command_gives_its_output_and_its_exit_code(running: Product, talker: str) -> None:
@@ -95,7 +104,9 @@ def test_a_shell_on_a_terminal_is_typed_at_and_gives_the_terminal_back(running: 
 
 def test_a_port_leads_to_the_model_until_ctrl_c(running: Product, talker: str) -> None:
     words = command(running, "forward", talker, ":0", "--json")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=running.env) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=running.env, preexec_fn=hearing
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         try:

@@ -178,11 +178,13 @@ def test_attach_follows_what_the_container_says_and_ends_with_it(sandbox: Any) -
     sandbox.kubectl("wait", "pod", "talker", "--for=condition=Ready", "--timeout=20s")
     attached = sandbox.start_kubectl("attach", "talker")
     try:
-        for _ in range(100):  # a request is a line of its log, which only who is attached by then gets to see
-            sandbox.kubectl("exec", "talker", "--", "curl", "-s", "localhost:11434/api/version")
-            if select.select([attached.stdout], [], [], 0)[0]:
+        for _ in range(40):  # a request is a line of its log, which only who is attached by then gets to see
+            sandbox.kubectl("exec", "talker", "--", "curl", "-s", "localhost:11434/v1/models")
+            if select.select([attached.stdout], [], [], 0.05)[0]:
                 break
-        assert '"/api/version"' in attached.stdout.readline()
+        else:
+            pytest.fail("attach showed nothing of what the container said")
+        assert '"/v1/models"' in attached.stdout.readline()
         sandbox.kubectl("exec", "talker", "--", "kill", "1")
         rest, _ = attached.communicate(timeout=15)
     finally:
