@@ -20,6 +20,8 @@ pytestmark = pytest.mark.xdist_group("journey")
 
 HERE = ("--cluster", "harbor-eu", "-n", "team-code")
 WAIT = 30.0
+HEARING = ("env", "--default-signal=INT")
+"""Tests that run in the background ignore Ctrl-C and hand that on; these commands must hear it."""
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +47,13 @@ def run(running: Product, *words: str, stdin: str | None = None) -> subprocess.C
     )  # fmt: skip
 
 
-def hearing() -> None:
-    """Hear Ctrl-C also where the tests themselves run in the background, which ignores it and hands that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_the_log_of_a_model_is_shown_and_followed(running: Product, talker: str) -> None:
     shown = run(running, "logs", talker, "--tail", "5")
     assert shown.returncode == 0, shown.stderr
     assert len(shown.stdout.splitlines()) == 5
     assert all(line.startswith(f"{talker}-") and " | " in line for line in shown.stdout.splitlines())
-    words = command(running, "logs", talker, "--follow", "--tail", "1", "--json")
-    following = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=running.env, preexec_fn=hearing)
+    words = [*HEARING, *command(running, "logs", talker, "--follow", "--tail", "1", "--json")]
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=running.env)
     try:
         assert following.stdout is not None
         assert set(json.loads(following.stdout.readline())) == {"pod", "container", "time", "text"}
@@ -103,10 +100,8 @@ def test_a_shell_on_a_terminal_is_typed_at_and_gives_the_terminal_back(running: 
 
 
 def test_a_port_leads_to_the_model_until_ctrl_c(running: Product, talker: str) -> None:
-    words = command(running, "forward", talker, ":0", "--json")
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=running.env, preexec_fn=hearing
-    ) as process:
+    words = [*HEARING, *command(running, "forward", talker, ":0", "--json")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=running.env) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
