@@ -27,6 +27,9 @@ QUICK = (
     "talk-network",
     "talk-custom",
     "talk-sets",
+    "talk-nodes",
+    "talk-watch",
+    "talk-streams",
 )
 
 

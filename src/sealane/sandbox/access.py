@@ -55,6 +55,11 @@ def seed_roles(store: Store) -> None:
     ):
         _ensure(store, kinds.CLUSTERROLES, {"metadata": {"name": name}, "rules": rules})
         _ensure(store, kinds.CLUSTERROLEBINDINGS, _binding(name))
+    issuer = "system:service-account-issuer-discovery"
+    keys = [f"{path}{tail}" for path in ("/.well-known/openid-configuration", "/openid/v1/jwks") for tail in ("", "/")]
+    rules = [{"nonResourceURLs": keys, "verbs": ["get"]}]
+    _ensure(store, kinds.CLUSTERROLES, {"metadata": {"name": issuer}, "rules": rules})
+    _ensure(store, kinds.CLUSTERROLEBINDINGS, _binding(issuer, group="system:serviceaccounts"))
 
 
 def kubeconfig(ports: Mapping[str, int], folders: Mapping[str, Path], *, user: str, token: str) -> str:
@@ -98,8 +103,8 @@ def _rule(group: str, resources: list[str]) -> dict[str, Any]:
     return {"apiGroups": [group], "resources": resources, "verbs": ["create"]}
 
 
-def _binding(role: str) -> dict[str, Any]:
-    subject = {"kind": "Group", "apiGroup": _RBAC, "name": AUTHENTICATED}
+def _binding(role: str, *, group: str = AUTHENTICATED) -> dict[str, Any]:
+    subject = {"kind": "Group", "apiGroup": _RBAC, "name": group}
     reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role}
     return {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
 

@@ -6,6 +6,7 @@ the rig's own kubelet is a stand-in as much as the sandbox's, and no witness.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -27,6 +28,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"https://127\.0\.0\.1:\d+", "https://<server>"),
     (r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "<ip>"),
     (r"go1\.\d+(?:\.\d+)?", "<go>"),
+    (r"(\"continue\": ?)\"[^\"]+\"", r"\1<more>"),
     (r"(Resource Version: +)\d+", r"\1<version>"),
     (r"(resourceVersion: )\"\d+\"", r"\1<version>"),
     (r"(\"resourceVersion\": ?)\"\d+\"", r"\1<version>"),
@@ -51,10 +53,20 @@ def text(said: str, *, nodes: Iterable[str] = (), sort: bool = False) -> str:
     """One stream, normalised; lines sorted where their order says nothing."""
     for name in sorted(nodes, key=len, reverse=True):
         said = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "<node>", said)
+    said = "\n".join(map(ordered, said.splitlines()))
     for pattern, into in _COMPILED:
         said = pattern.sub(into, said)
     lines = [_GAP.sub("  ", line).rstrip() for line in said.splitlines() if not _KUBELET.match(line)]
     return "\n".join(sorted(lines) if sort else _blocks_sorted(lines)).rstrip("\n")
+
+
+def ordered(line: str) -> str:
+    """A line that is one JSON object, its fields in order of the alphabet: their order says nothing."""
+    try:
+        found = json.loads(line) if line.startswith('{"') else None
+    except ValueError:
+        found = None
+    return line if found is None else json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def outline(said: str) -> str:

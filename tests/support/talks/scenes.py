@@ -10,10 +10,15 @@ from talks import (
     scenes_hpa,
     scenes_kinds,
     scenes_limits,
+    scenes_lives,
+    scenes_nodes,
     scenes_reading,
     scenes_rights,
     scenes_roles,
     scenes_rollouts,
+    scenes_services,
+    scenes_streams,
+    scenes_watching,
     scenes_writing,
 )
 from talks.script import Scene
@@ -33,6 +38,11 @@ ALL: dict[str, Scene] = {
         scenes_hpa,
         scenes_roles,
         scenes_kinds,
+        scenes_lives,
+        scenes_nodes,
+        scenes_services,
+        scenes_streams,
+        scenes_watching,
     )
     for scene in module.SCENES
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
+from typing import Final
 
 from sealane.sandbox.api import errors, kinds
 from sealane.sandbox.api.routes import Target
@@ -11,6 +12,8 @@ from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.users import Users, service_account
 from sealane.sandbox.api.values import Obj, stamp
 from sealane.sandbox.api.wire import Reply, Request, as_json
+
+_SHORTEST: Final = 600
 
 
 async def bind(store: Store, target: Target, request: Request) -> Reply:
@@ -39,6 +42,14 @@ async def token(store: Store, users: Users, target: Target, request: Request) ->
         raise errors.not_found("", "serviceaccounts", target.name)
     spec: Obj = body.get("spec") or {}
     seconds = int(spec.get("expirationSeconds") or 3600)
+    if seconds < _SHORTEST:
+        why = f"Invalid value: {seconds}: may not specify a duration less than 10 minutes"
+        cause = errors.Cause("FieldValueInvalid", why, "spec.expirationSeconds")
+        raise errors.invalid("authentication.k8s.io", "TokenRequest", "", [cause])
+    bound: Obj = spec.get("boundObjectRef") or {}
+    kind = next((each for each in (kinds.PODS, kinds.SECRETS) if each.kind == bound.get("kind")), None)
+    if kind is not None and store.get(kind, target.namespace, bound.get("name") or "") is None:
+        raise errors.not_found("", kind.plural, bound.get("name") or "")
     made = f"sandbox.{secrets.token_urlsafe(24)}"
     if not request.dry_run:
         users.add(made, service_account(target.namespace, target.name))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from typing import Final
 
-from sealane.sandbox.api import kinds
+from sealane.sandbox.api import errors, kinds
+from sealane.sandbox.api.causes import invalid
 from sealane.sandbox.api.errors import StatusError
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj
 
+_SERVICES: Final = ipaddress.ip_network("10.96.0.0/16")
 _NODE_PORTS: Final = range(30000, 32768)
 
 
@@ -21,6 +24,38 @@ def free_cluster_ip(store: Store) -> str:
         if address not in taken:
             return address
     raise StatusError(500, "InternalError", "failed to allocate a serviceIP: range is full")
+
+
+def check_cluster_ip(service: Obj) -> None:
+    """Raises StatusError (422) for an address that is not of the services' range."""
+    text = service["spec"].get("clusterIP") or "None"
+    if text == "None":
+        return
+    try:
+        within = ipaddress.ip_address(text) in _SERVICES
+    except ValueError:
+        return  # the checks of fields say what is wrong with it
+    if not within:
+        why = f"failed to allocate IP {text}: the provided network does not match the current range"
+        cause = invalid("spec.clusterIPs", [text], why)
+        raise errors.invalid("", "Service", service["metadata"].get("name", ""), [cause])
+
+
+def check_node_ports(store: Store, service: Obj) -> None:
+    """Raises StatusError (422) for a node port outside of the range, or of another service."""
+    own = service["metadata"].get("uid")
+    others = [each for each in store.list(kinds.SERVICES) if each["metadata"].get("uid") != own]
+    taken = {port.get("nodePort") for each in others for port in (each.get("spec") or {}).get("ports") or ()}
+    causes = []
+    for index, port in enumerate(service["spec"].get("ports") or ()):
+        number = port.get("nodePort")
+        why = "provided port is already allocated" if number in taken else ""
+        if number and number not in _NODE_PORTS:
+            why = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+        if number and why:
+            causes.append(invalid(f"spec.ports[{index}].nodePort", number, why))
+    if causes:
+        raise errors.invalid("", "Service", service["metadata"].get("name", ""), causes)
 
 
 def free_node_port(store: Store, also: Obj) -> int:

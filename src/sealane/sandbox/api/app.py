@@ -19,6 +19,7 @@ from sealane.sandbox.api import (
     metrics,
     notices,
     openapi,
+    options,
     pods,
     podstreams,
     rbac,
@@ -34,7 +35,7 @@ from sealane.sandbox.api.faults import Faults
 from sealane.sandbox.api.rbac import Ask
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
-from sealane.sandbox.api.users import Users
+from sealane.sandbox.api.users import Users, service_account
 from sealane.sandbox.api.wire import (
     ANONYMOUS,
     Answer,
@@ -51,6 +52,7 @@ from sealane.sandbox.api.wire import (
 from sealane.sandbox.api.writing import Admit, Warn, Writer
 
 log = logging.getLogger(__name__)
+_ACCOUNT: Final = "system:serviceaccount:"
 
 VERSION: Final = {
     "major": "1",
@@ -180,7 +182,7 @@ class ApiServer:
             Ask(
                 verb=verb, group=target.kind.group, resource=target.kind.plural, subresource=target.subresource,
                 namespace=target.namespace or (target.name if target.kind.plural == "namespaces" else ""),
-                name=target.name.partition(":")[0] if target.subresource == "proxy" else target.name,
+                name=target.name,
             ),
         )  # fmt: skip
         if target.subresource not in {"", "status", "ephemeralcontainers"}:
@@ -189,7 +191,7 @@ class ApiServer:
                 return found
         elif "create" in target.kind.verbs and target.kind.group in {"authorization.k8s.io", "authentication.k8s.io"}:
             if verb == "create":
-                return await reviews.answer(self.store, target.kind, request)
+                return await reviews.answer(self.store, target.kind, request, namespace=target.namespace)
         elif target.kind.group == "metrics.k8s.io":
             if verb not in {"get", "list"}:
                 raise errors.method_not_allowed()
@@ -207,6 +209,8 @@ class ApiServer:
 
     async def _write(self, verb: str, target: Target, request: Request) -> Reply:
         writer = self._writer
+        options.of_write(verb, request)
+        request.warnings += notices.of_kind(target.kind)
         if verb == "create" and not target.name:
             return await writer.create(target, request)
         if verb == "update" and target.name:
@@ -263,4 +267,6 @@ class ApiServer:
             return user
         self._allow(user, Ask(verb="impersonate", resource="users", name=name))
         given = [value.decode("latin-1") for key, value in request.scope["headers"] if key == b"impersonate-group"]
+        if name.startswith(_ACCOUNT) and not given:
+            return service_account(*name.removeprefix(_ACCOUNT).split(":", 1))
         return User(name, (*given, "system:authenticated"))

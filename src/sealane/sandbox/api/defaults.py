@@ -88,7 +88,7 @@ def pod_spec(spec: Obj) -> None:
     spec.setdefault("securityContext", {})
     if spec.get("serviceAccountName"):
         spec["serviceAccount"] = spec["serviceAccountName"]
-    for key in ("initContainers", "containers"):
+    for key in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(key) or ():
             _container(container)
     for volume in spec.get("volumes") or ():
@@ -210,6 +210,10 @@ def _cronjob(_store: Store, new: Obj, _old: Obj | None) -> None:
 def _service(_store: Store, new: Obj, _old: Obj | None) -> None:
     spec = new.setdefault("spec", {})
     _default(spec, type="ClusterIP", sessionAffinity="None")
+    if spec["sessionAffinity"] == "ClientIP":
+        spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
+    else:
+        spec.pop("sessionAffinityConfig", None)
     for port in spec.get("ports") or ():
         _default(port, protocol="TCP", targetPort=port.get("port"))
     if spec["type"] == "ExternalName":
@@ -293,6 +297,13 @@ def _namespace(_store: Store, new: Obj, _old: Obj | None) -> None:
     new["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": new["metadata"]["name"]}
 
 
+def _persistent_volume(_store: Store, new: Obj, _old: Obj | None) -> None:
+    spec = new.setdefault("spec", {})
+    _default(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
+    if isinstance(spec.get("hostPath"), dict):
+        _default(spec["hostPath"], type="")
+
+
 def _storage_class(_store: Store, new: Obj, _old: Obj | None) -> None:
     _default(new, reclaimPolicy="Delete", volumeBindingMode="Immediate")
 
@@ -331,6 +342,7 @@ _FILLERS: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]]
     kinds.NETWORKPOLICIES.key: _network_policy,
     kinds.NAMESPACES.key: _namespace,
     kinds.STORAGECLASSES.key: _storage_class,
+    kinds.PVS.key: _persistent_volume,
     kinds.PRIORITYCLASSES.key: _priority_class,
     kinds.CRDS.key: _custom_definition,
     kinds.ENDPOINTSLICES.key: _slice,

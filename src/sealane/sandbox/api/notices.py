@@ -23,14 +23,16 @@ def of_kind(kind: Kind) -> list[str]:
 
 def of_write(kind: Kind, new: Obj, old: Obj | None) -> list[str]:
     """What is said to who made or changed this object."""
-    said = of_kind(kind)
     if old is not None and old["metadata"].get("generation") == new["metadata"].get("generation"):
-        return said
+        return []
+    spec = new.get("spec") or {}
+    if kind.key == ("", "services") and spec.get("clusterIP") == "None" and spec.get("sessionAffinity"):
+        return ["spec.SessionAffinity is ignored for headless services"]
     if kind.key == ("", "pods"):
-        return [*said, *_pod(new.get("spec") or {}, "spec")]
+        return list(_pod(spec, "spec"))
     if kind.plural in _TEMPLATED:
-        return [*said, *_pod(((new.get("spec") or {}).get("template") or {}).get("spec") or {}, "spec.template.spec")]
-    return said
+        return list(_pod((spec.get("template") or {}).get("spec") or {}, "spec.template.spec"))
+    return []
 
 
 def _pod(spec: Obj, path: str) -> Iterable[str]:

@@ -39,6 +39,9 @@ async def log(store: Store, backend: PodBackend, target: Target, request: Reques
     if container not in containers:
         raise errors.bad_request(f"container {container} is not valid for pod {name}")
     since, limit = _since(store, name, request), request.number("limitBytes")
+    tail = request.number("tailLines")
+    if tail is not None and tail < 0:
+        raise _bad_option(name, "tailLines", tail, "must be greater than or equal to 0")
     if limit is not None and limit < 1:
         raise _bad_option(name, "limitBytes", limit)
     if not pod["spec"].get("nodeName"):
@@ -47,7 +50,7 @@ async def log(store: Store, backend: PodBackend, target: Target, request: Reques
         pod,
         container=container,
         follow=request.flag("follow"),
-        tail_lines=request.number("tailLines"),
+        tail_lines=tail,
         previous=request.flag("previous"),
         timestamps=request.flag("timestamps"),
         since_seconds=since,
@@ -76,7 +79,8 @@ def service_proxy(store: Store, backend: PodBackend, target: Target) -> Handover
     pods = store.list(PODS, target.namespace, labels=selector) if selector else []
     ready = [pod for pod in pods if _ready(pod)]
     if chosen is None or not ready:
-        raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
+        shown = target.name if chosen is None else name
+        raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{shown}"')
     wanted = str(chosen.get("targetPort", chosen["port"]))
     return _hand_over(backend, ready[0], _port_of(ready[0], wanted), target.rest)
 
@@ -85,7 +89,8 @@ def _since(store: Store, name: str, request: Request) -> float | None:
     """How many seconds back the log is wanted; negative for a time to come. Raises StatusError (400, 422)."""
     seconds, moment = request.number("sinceSeconds"), request.query.get("sinceTime", "")
     if seconds is not None and moment:
-        cause = Cause("FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified")
+        why = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+        cause = Cause("FieldValueForbidden", why, "[]")
         raise errors.invalid("", "PodLogOptions", name, [cause])
     if seconds is not None and seconds < 1:
         raise _bad_option(name, "sinceSeconds", seconds)
@@ -97,8 +102,8 @@ def _since(store: Store, name: str, request: Request) -> float | None:
         raise errors.bad_request(f'parsing time "{moment}" as RFC 3339: {error}') from error
 
 
-def _bad_option(name: str, field: str, value: int) -> StatusError:
-    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: must be greater than 0", field)
+def _bad_option(name: str, field: str, value: int, why: str = "must be greater than 0") -> StatusError:
+    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", field)
     return errors.invalid("", "PodLogOptions", name, [cause])
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from sealane.kube import selectors
 from sealane.kube.selectors import FieldSelector, Selector
-from sealane.sandbox.api import errors, tables
+from sealane.sandbox.api import errors, options, tables
 from sealane.sandbox.api.kinds import Kind
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Expired, Store, StoreEvent
@@ -52,7 +52,10 @@ def chosen(target: Target, request: Request) -> Choice:
     """Selectors of a request. Raises StatusError (400)."""
     try:
         labels = selectors.parse(request.query.get("labelSelector", ""))
-        fields = selectors.parse_fields(request.query.get("fieldSelector", ""))
+        text = request.query.get("fieldSelector", "")
+        if text and "=" not in text:
+            raise errors.bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
+        fields = selectors.parse_fields(text)
     except selectors.BadSelector as error:
         raise errors.bad_request(error.sentence.rstrip(".")) from error
     for requirement in fields.requirements:
@@ -75,6 +78,7 @@ def get(store: Store, target: Target, request: Request) -> Reply:
 
 def page(store: Store, target: Target, request: Request) -> Reply:
     """A page of a list, or all of it. Raises StatusError (400, 410)."""
+    options.of_list(request)
     choice = chosen(target, request)
     revision, after = _where(store, request)
     try:
@@ -87,7 +91,8 @@ def page(store: Store, target: Target, request: Request) -> Reply:
     meta: Obj = {"resourceVersion": str(revision)}
     if 0 < limit < len(found):
         meta["continue"] = _token(revision, _place(found[limit - 1]))
-        meta["remainingItemCount"] = len(found) - limit
+        if not (request.query.get("labelSelector") or request.query.get("fieldSelector")):
+            meta["remainingItemCount"] = len(found) - limit
         found = found[:limit]
     if request.wants_table:
         table = tables.table(store, choice.kind, found, request, version=str(revision))
@@ -112,10 +117,11 @@ def as_list(kind: Kind, items: list[Obj], meta: Obj) -> Obj:
 
 def watch(store: Store, target: Target, request: Request, *, is_cut: Callable[[], bool]) -> Stream:
     """Changes as lines of JSON. Raises StatusError for bad selectors; an old version is an ERROR line."""
+    options.of_watch(request)
     choice = chosen(target, request)
     version = request.query.get("resourceVersion", "")
     if version and not version.isdigit():
-        raise _bad_version(version)
+        raise errors.StatusError(500, "", _not_a_version(version))
     return Stream(_lines(store, choice, request, is_cut), content_type="application/json;stream=watch")
 
 
@@ -128,8 +134,9 @@ async def _lines(store: Store, choice: Choice, request: Request, is_cut: Callabl
     bookmarks = request.flag("allowWatchBookmarks")
     version = request.query.get("resourceVersion", "")
     initial = request.flag("sendInitialEvents")
+    from_now = request.query.get("sendInitialEvents", "") and not initial
     cursor = store.revision if initial or version in {"", "0"} else int(version)
-    if initial or version in {"", "0"}:
+    if initial or (version in {"", "0"} and not from_now):
         for obj in store.list(choice.kind):
             if choice.has(obj):
                 yield present("ADDED", obj)
@@ -189,7 +196,7 @@ def _metadata_of(obj: Obj) -> Obj:
 
 
 def _bookmark(kind: Kind, revision: int, annotations: dict[str, str]) -> bytes:
-    meta: Obj = {"resourceVersion": str(revision), "creationTimestamp": None}
+    meta: Obj = {"resourceVersion": str(revision)}
     if annotations:
         meta["annotations"] = annotations
     obj = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
@@ -209,7 +216,7 @@ def _where(store: Store, request: Request) -> tuple[int, tuple[str, str]]:
         return revision, (namespace, name)
     version = request.query.get("resourceVersion", "")
     if version and not version.isdigit():
-        raise _bad_version(version)
+        raise errors.bad_request(f"invalid resource version: {_not_a_version(version)}")
     if int(version or 0) > store.revision:
         raise errors.too_large_version(int(version), store.revision)
     if request.query.get("resourceVersionMatch") == "Exact":
@@ -223,9 +230,9 @@ def _unknown_field(kind: Kind, path: str) -> str:
     return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
-def _bad_version(version: str) -> errors.StatusError:
+def _not_a_version(version: str) -> str:
     detail = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-    return errors.bad_request(f'invalid resource version: resourceVersion: Invalid value: "{version}": {detail}')
+    return f'resourceVersion: Invalid value: "{version}": {detail}'
 
 
 def _token(revision: int, place: tuple[str, str]) -> str:

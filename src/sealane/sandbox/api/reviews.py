@@ -12,8 +12,8 @@ from sealane.sandbox.api.values import Obj
 from sealane.sandbox.api.wire import Reply, Request, User, as_json
 
 
-async def answer(store: Store, kind: Kind, request: Request) -> Reply:
-    """The review with its status filled in. Raises StatusError."""
+async def answer(store: Store, kind: Kind, request: Request, *, namespace: str = "") -> Reply:
+    """The review with its status filled in; a local one is asked in `namespace`. Raises StatusError."""
     body = await request.object() or {}
     if not isinstance(body, dict):
         raise errors.bad_request("the object provided is unrecognized: a review was expected")
@@ -22,21 +22,36 @@ async def answer(store: Store, kind: Kind, request: Request) -> Reply:
     if kind.kind == "SelfSubjectReview":
         return as_json(head | {"status": {"userInfo": _user_info(request.user)}}, 201)
     if kind.kind == "SelfSubjectRulesReview":
+        if not spec.get("namespace"):
+            raise errors.bad_request("no namespace on request")
         return as_json(head | {"spec": spec, "status": _rules(store, request.user, spec.get("namespace") or "")}, 201)
     if kind.kind == "TokenReview":
         return as_json(head | {"spec": spec, "status": {"user": {}, "error": "not served by the sandbox"}}, 201)
     user = request.user
     if kind.kind != "SelfSubjectAccessReview":
         user = User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "")
+        if not spec.get("user") and not spec.get("groups"):
+            raise _invalid("spec.user", 'Invalid value: "": at least one of user or group must be specified')
+    within = (spec.get("resourceAttributes") or {}).get("namespace") or ""
+    if kind.kind == "LocalSubjectAccessReview" and within != namespace:
+        text = f'Invalid value: "{within}": must match metadata.namespace'
+        raise _invalid("spec.resourceAttributes.namespace", text)
     return as_json(head | {"spec": spec, "status": _access(store, user, spec)}, 201)
+
+
+def _invalid(field: str, text: str) -> errors.StatusError:
+    return errors.invalid("authorization.k8s.io", "", "", [errors.Cause("FieldValueInvalid", text, field)])
 
 
 def _access(store: Store, user: User, spec: Obj) -> Obj:
     resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if bool(resource) == bool(other):
+    if resource and other:
+        shown = f'{{"Path":"{other.get("path") or ""}","Verb":"{other.get("verb") or ""}"}}'
+        text = f"Invalid value: {shown}: cannot be specified in combination with resourceAttributes"
+        raise _invalid("spec.nonResourceAttributes", text)
+    if not resource and not other:
         text = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        cause = errors.Cause("FieldValueInvalid", text, "spec.resourceAttributes")
-        raise errors.invalid("authorization.k8s.io", "", "", [cause])
+        raise _invalid("spec.resourceAttributes", text)
     decision = rbac.decide(store, user, _ask(resource or {}, other or {}))
     status: Obj = {"allowed": decision.allowed}
     if decision.reason:
@@ -65,7 +80,9 @@ def _rules(store: Store, user: User, namespace: str) -> Obj:
         paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
     for rule, _ in rbac.rules_of(store, user, namespace):
         if rule.get("nonResourceURLs"):
-            paths.append({key: rule[key] for key in ("verbs", "nonResourceURLs")})
+            path = {key: rule[key] for key in ("verbs", "nonResourceURLs")}
+            if path not in paths:
+                paths.append(path)
         else:
             kept = ("verbs", "apiGroups", "resources", "resourceNames")
             resources.append({key: rule[key] for key in kept if key in rule})

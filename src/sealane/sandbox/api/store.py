@@ -183,14 +183,14 @@ class Store:
         lifecycle.check_same(kind, old, uid=meta.get("uid") or "")
         lifecycle.check_preconditions(kind, old, uid="", resource_version=meta.get("resourceVersion") or "")
         new = lifecycle.merged(kind, old, obj, subresource=subresource)
-        if not subresource:
+        if subresource in {"", "ephemeralcontainers"}:
             self.prepare(kind, new, old)
         if applied:
             new["metadata"]["managedFields"] = meta.get("managedFields") or []
         elif not _equal_but_ownership(old, new):
             self._track(kind, old, new, manager, "scale" if by_scale else subresource)
-        if not subresource:
-            self.settle(kind, new, old)
+        if subresource in {"", "ephemeralcontainers"}:
+            self.settle(kind, new, None if subresource else old)  # what is added to a pod is checked as if it were new
         lifecycle.count_generation(kind, old, new)
         if new == old:
             return old

@@ -62,6 +62,15 @@ def _namespace(_store: Store, new: Obj, old: Obj | None) -> None:
         new["status"].setdefault("phase", "Active")
 
 
+def _node(_store: Store, new: Obj, old: Obj | None) -> None:
+    """A node that a person makes has the whole empty status that Go writes; nothing has reported yet."""
+    if old is None:
+        info = ("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion")
+        more = ("kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture")
+        new["status"].setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+        new["status"].setdefault("nodeInfo", dict.fromkeys((*info, *more), ""))
+
+
 def _statefulset(_store: Store, new: Obj, _old: Obj | None) -> None:
     new["spec"].setdefault("serviceName", "")
 
@@ -92,13 +101,20 @@ def _service(store: Store, new: Obj, old: Obj | None) -> None:
     if spec["type"] == "ExternalName":
         return
     before = (old or {}).get("spec") or {}
+    if old is None:
+        addresses.check_cluster_ip(new)
     if not spec.get("clusterIP"):
         spec["clusterIP"] = before.get("clusterIP") or addresses.free_cluster_ip(store)
     both = spec["clusterIP"] == "None" and not spec.get("selector")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", before.get("ipFamilies") or (["IPv4", "IPv6"] if both else ["IPv4"]))
     spec.setdefault("ipFamilyPolicy", before.get("ipFamilyPolicy") or ("RequireDualStack" if both else "SingleStack"))
+    if before.get("type") in {"NodePort", "LoadBalancer"} and spec["type"] == "ClusterIP":
+        for port in spec.get("ports") or ():
+            port.pop("nodePort", None)
+        spec.pop("externalTrafficPolicy", None)
     if spec["type"] in {"NodePort", "LoadBalancer"}:
+        addresses.check_node_ports(store, new)
         known = {port["port"]: port.get("nodePort") for port in before.get("ports") or ()}
         for port in spec.get("ports") or ():
             if not port.get("nodePort"):
@@ -108,6 +124,7 @@ def _service(store: Store, new: Obj, old: Obj | None) -> None:
 _STRATEGIES: Final[dict[tuple[str, str], Callable[[Store, Obj, Obj | None], None]]] = {
     kinds.PODS.key: _pod,
     kinds.NAMESPACES.key: _namespace,
+    kinds.NODES.key: _node,
     kinds.PVCS.key: _claim,
     kinds.STATEFULSETS.key: _statefulset,
     kinds.JOBS.key: _job,

@@ -16,7 +16,9 @@ from sealane.sandbox.api import (
     kinds,
     ownership,
     validation_batch,
+    validation_core,
     validation_custom,
+    validation_meta,
     validation_network,
     validation_pods,
     validation_policy,
@@ -52,7 +54,7 @@ _OWN_CHECKS: Final = frozenset(
     {
         kinds.PDBS.key, kinds.HPAS.key, kinds.LIMITRANGES.key, kinds.RESOURCEQUOTAS.key, kinds.INGRESSES.key,
         kinds.NETWORKPOLICIES.key, kinds.ROLES.key, kinds.CLUSTERROLES.key, kinds.ROLEBINDINGS.key,
-        kinds.CLUSTERROLEBINDINGS.key, kinds.CRONJOBS.key,
+        kinds.CLUSTERROLEBINDINGS.key, kinds.CRONJOBS.key, kinds.NODES.key,
     }
 )  # fmt: skip
 """Kinds whose own checks say what is missing, in better words than the schema could."""
@@ -60,9 +62,10 @@ _OWN_CHECKS: Final = frozenset(
 
 def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -> None:
     """Raises StatusError (422) with everything that is wrong."""
-    if old is not None and same_but(old, new, "metadata", "status") and _same_labels(old, new):
+    if old is not None and same_but(old, new, "metadata", "status") and _same_meta(old, new):
         return
-    causes = _metadata(kind, new["metadata"])
+    causes = [*_metadata(kind, new["metadata"]), *validation_meta.check(kind, new["metadata"], old)]
+    named = len(causes)
     node = shape or ownership.shape_of(kind)
     if kind.custom and node.raw is not None:
         validation_custom.check(new, node.raw, "", causes)
@@ -75,7 +78,7 @@ def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -
         if [cause.field for cause in causes] == ["spec.selector"]:
             _template(new["spec"], None, causes)
     checker = _CHECKERS.get(kind.key)
-    if checker is not None and not causes:
+    if checker is not None and len(causes) == named:
         checker(new, old, causes)
     if kind.key in _IMMUTABLE_SELECTOR and not causes:
         _workload(kind, new, old, causes)
@@ -83,8 +86,9 @@ def check(kind: Kind, new: Obj, old: Obj | None, *, shape: Node | None = None) -
         raise errors.invalid(kind.group, kind.kind, new["metadata"].get("name", ""), causes)
 
 
-def _same_labels(old: Obj, new: Obj) -> bool:
-    return bool(old["metadata"].get("labels") == new["metadata"].get("labels"))
+def _same_meta(old: Obj, new: Obj) -> bool:
+    checked = ("labels", "finalizers", "ownerReferences")
+    return all(old["metadata"].get(key) == new["metadata"].get(key) for key in checked)
 
 
 def _metadata(kind: Kind, meta: Obj) -> list[Cause]:
@@ -252,18 +256,10 @@ def _pod(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
 
 def _service(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
     spec = new["spec"]
-    ports = spec.get("ports") or []
-    if not ports and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
+    if not spec.get("ports") and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         causes.append(required("spec.ports"))
-    for index, port in enumerate(ports):
-        place = f"spec.ports[{index}]"
-        if not 1 <= int(port["port"]) <= 65535:
-            causes.append(invalid(f"{place}.port", port["port"], "must be between 1 and 65535, inclusive"))
-        target = port.get("targetPort", port["port"])
-        if isinstance(target, int) and not 1 <= target <= 65535:
-            causes.append(invalid(f"{place}.targetPort", target, "must be between 1 and 65535, inclusive"))
-        if len(ports) > 1 and not port.get("name"):
-            causes.append(required(f"{place}.name"))
+    validation_core.service_ports(spec, causes)
+    validation_core.service_kind(spec, causes)
     if old is not None:
         before, now = old["spec"].get("clusterIP"), spec.get("clusterIP")
         if before and before not in {"None", now} and spec.get("type") != "ExternalName":
@@ -289,18 +285,6 @@ def _claim(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
         causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", "spec"))
 
 
-def _config(new: Obj, old: Obj | None, causes: list[Cause]) -> None:
-    for key in new.get("data") or {}:
-        if not re.fullmatch(r"[-._a-zA-Z0-9]+", key) or len(key) > 253:
-            why = (
-                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-                "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
-            )
-            causes.append(invalid(f"data[{key}]", key, why))
-    if old is not None and old.get("immutable") and old.get("data") != new.get("data"):
-        causes.append(Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "data"))
-
-
 _CHECKERS: Final = {
     kinds.PODS.key: _pod,
     kinds.DEPLOYMENTS.key: _deployment,
@@ -321,6 +305,13 @@ _CHECKERS: Final = {
     kinds.HPAS.key: validation_scaling.autoscaler,
     kinds.SERVICES.key: _service,
     kinds.PVCS.key: _claim,
-    kinds.CONFIGMAPS.key: _config,
-    kinds.SECRETS.key: _config,
+    kinds.CONFIGMAPS.key: validation_core.config,
+    kinds.SECRETS.key: validation_core.secret,
+    kinds.ENDPOINTS.key: validation_core.endpoints,
+    kinds.NODES.key: validation_core.node,
+    kinds.PVS.key: validation_core.volume,
+    kinds.LEASES.key: validation_core.lease,
+    kinds.STORAGECLASSES.key: validation_core.storage_class,
+    kinds.EVENTS.key: validation_core.event,
+    kinds.NEW_EVENTS.key: validation_core.event,
 }

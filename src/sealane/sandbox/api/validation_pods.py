@@ -39,7 +39,24 @@ def spec(spec: Obj, path: str, causes: list[Cause]) -> None:
             if container["name"] in seen:
                 causes.append(_duplicate(f"{path}.{key}[{index}].name", container["name"]))
             seen.add(container["name"])
+    _added(spec, seen, f"{path}.ephemeralContainers", causes)
     _volumes(spec.get("volumes") or [], f"{path}.volumes", causes)
+
+
+def _added(spec: Obj, names: set[str], path: str, causes: list[Cause]) -> None:
+    """Containers that somebody adds to look inside: a name of their own, no ports, and a target that is there."""
+    targets = {item["name"] for item in spec["containers"]}
+    for index, container in enumerate(spec.get("ephemeralContainers") or ()):
+        target = container.get("targetContainerName") or ""
+        if target and target not in targets:
+            text = f'Not found: "{target}"'
+            causes.append(Cause("FieldValueNotFound", text, f"{path}[{index}].targetContainerName"))
+        if container["name"] in names:
+            causes.append(_duplicate(f"{path}[{index}].name", container["name"]))
+        names.add(container["name"])
+        if container.get("ports"):
+            why = "Forbidden: cannot be set for an Ephemeral Container"
+            causes.append(Cause("FieldValueForbidden", why, f"{path}[{index}].ports"))
 
 
 def update(new: Obj, old: Obj, causes: list[Cause]) -> None:

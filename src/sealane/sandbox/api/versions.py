@@ -41,7 +41,7 @@ def stored(kind: Kind, obj: Obj) -> Obj:
     if kind is not NEW_EVENTS:
         return obj
     names = {new: old for old, new in _RENAMED}
-    return {names.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
+    return {"source": {}} | {names.get(key, key): value for key, value in obj.items()} | {"apiVersion": "v1"}
 
 
 _NOTES: Final = "autoscaling.alpha.kubernetes.io/"

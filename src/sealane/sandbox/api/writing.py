@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sealane.sandbox.api import applying, checking, errors, escalation, kinds, notices, patches, reading, scaling
 from sealane.sandbox.api.kinds import NAMESPACES, NODES, Kind
+from sealane.sandbox.api.options import of_delete
 from sealane.sandbox.api.routes import Target
 from sealane.sandbox.api.store import Store
 from sealane.sandbox.api.values import Obj, clone, stamp
@@ -235,12 +236,7 @@ class Writer:
         return options
 
     def _delete(self, kind: Kind, namespace: str, name: str, options: Obj, request: Request) -> Obj:
-        policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
-        if policy not in {"Background", "Foreground", "Orphan"}:
-            listed = '"Foreground", "Background", "Orphan", "nil"'
-            text = f'Unsupported value: "{policy}": supported values: {listed}'
-            cause = errors.Cause("FieldValueNotSupported", text, "propagationPolicy")
-            raise errors.invalid("meta.k8s.io", "DeleteOptions", "", [cause])
+        policy = of_delete(options)
         if kind is NAMESPACES and name in _IMMORTAL:
             raise errors.forbidden("", "namespaces", name, "this namespace may not be deleted")
         preconditions = options.get("preconditions") or {}

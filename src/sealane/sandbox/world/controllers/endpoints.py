@@ -39,7 +39,8 @@ class EndpointsController(Controller):
         if service is None:
             self._clear(key)
             return None
-        if not service["spec"].get("selector") or objects.deleting(service):
+        outside = service["spec"].get("type") == "ExternalName"
+        if outside or not service["spec"].get("selector") or objects.deleting(service):
             return None
         wanted = selectors.of_labels(service["spec"]["selector"])
         pods = [

@@ -25,7 +25,8 @@ class EventKeeper(Controller):
         """Remove every event that was last seen more than an hour ago."""
         oldest = (self.cluster.clock.now() - KEPT).strftime("%Y-%m-%dT%H:%M:%SZ")
         for event in self.cluster.list("events"):
-            seen = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+            made = event["metadata"].get("creationTimestamp") or ""
+            seen = max(made, event.get("lastTimestamp") or "")  # whatever time its writer gave it
             if seen and seen < oldest:
                 self.cluster.delete("events", event)
                 self.cluster.forget_event(objects.key(event))
