@@ -6,12 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
-RIG_TESTS ?= $(sort $(wildcard tests/rig/test_*.py))
+RIG_TESTS ?= $(filter-out tests/rig/test_alike.py,$(sort $(wildcard tests/rig/test_*.py)))
+# Leaks are found by `make test`; here a socket that is still closing at the end must not hide what a real server said.
+RIG_WARN := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 JOBS ?= 2
 
 UI := $(shell find src/sealane/console/ui -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: run test test-rig bench check format images clean
+.PHONY: run test test-rig test-alike bench check format images clean
 
 run: $(VENV)/.product
 	@$(BIN)/sealane up $(ARGS)
@@ -24,7 +26,11 @@ test: $(VENV)/.dev
 # Each file gets a rig of its own, so that what one leaves in queues and on nodes is no part of another.
 test-rig: $(VENV)/.dev
 	$(BIN)/python -m rig build
-	@set -e; for file in $(RIG_TESTS); do echo "== $$file"; $(BIN)/python -m rig run -- $(BIN)/pytest $$file -m rig $(ARGS); done
+	@set -e; for file in $(RIG_TESTS); do echo "== $$file"; $(BIN)/python -m rig run -- $(BIN)/pytest $$file -m rig $(RIG_WARN) $(ARGS); done
+
+# 984 conversations with kubectl, held with the real server and with the sandbox: ten minutes, so apart from test-rig.
+test-alike:
+	@$(MAKE) test-rig RIG_TESTS=tests/rig/test_alike.py
 
 bench: $(VENV)/.dev
 	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m bench.$$(basename $$file .py) || exit 1; done
