@@ -6,7 +6,6 @@ every figure. What git cannot know (issues, answers) is None here. Fetching a pr
 
 from __future__ import annotations
 
-import datetime
 import gzip
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +16,7 @@ import msgspec
 
 from sealane.health import lifecycle
 from sealane.health.assessment import Assessment, Notices, SourceNote
+from sealane.health.backtest import month_end
 from sealane.health.lifecycle import Facts
 from sealane.health.signal import Activity
 
@@ -165,12 +165,6 @@ def windows(row: Month) -> dict[str, Any]:
     return {name: {"issues": None, "pulls": pulls[name], "commits": commits[name]} for name in ("30", "90", "365")} | {
         "all": None
     }
-
-
-def month_end(month: str) -> datetime.date:
-    """The first day after a month."""
-    year, number = int(month[:4]), int(month[5:7])
-    return datetime.date(year + number // 12, number % 12 + 1, 1)
 
 
 def _said_where(notice: Notice | None) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class DuckWarehouse:
         if "items" not in {row["name"] for row in found}:
             self._connection.execute(_text("warehouse", "tables.sql"))
         self._connection.execute(_text("warehouse", "derived.sql"))
-        self._columns = {table: self._columns_of(table) for table in (*EVENT_TABLES, "bots", "core_changes")}
+        self._columns = {table: self._columns_of(table) for table in (*EVENT_TABLES, "bots")}
 
     def close(self) -> None:
         """Give back memory and files."""
